@@ -1,0 +1,1 @@
+"""A model to colorized photographs: same size, same lightness, the colours of a photochrom."""

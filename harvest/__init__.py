@@ -1,0 +1,1 @@
+"""The Library of Congress to scans on disk: catalogue, client, downloads, manifests."""

@@ -1,0 +1,1 @@
+"""Scans to shards: decode, group, find the border, crop, pair, and pack as LAB."""

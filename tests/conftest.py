@@ -1,0 +1,28 @@
+"""What the tests of several rooms share."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of real prints and replies beside the checkout; skips where there is none."""
+    if not (SHARED / "photochroms").is_dir():
+        pytest.skip("no ../shared beside the checkout: the real prints and replies are not here")
+    return SHARED
+
+
+@pytest.fixture
+def chromium() -> str:
+    """Path of Debian's Chromium; skips where it is not installed, and never in CI."""
+    path = shutil.which("chromium")
+    if path is None and os.environ.get("PHOTOCHROM_NO_SKIP"):
+        pytest.fail("Chromium is missing, and CI must not skip what needs it")
+    if path is None:
+        pytest.skip("Chromium is not installed; `apt-get install chromium` on Debian")
+    return path
