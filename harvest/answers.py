@@ -1,0 +1,151 @@
+"""Pure: what an answer is, and what its head means for us."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
+
+from harvest.errors import (
+    BlockedError,
+    DownloadError,
+    ForbiddenError,
+    HarvestError,
+    NotFoundError,
+)
+
+LONGEST_WAIT_S = 60.0
+"""A longer Retry-After is a block (loc.gov's are 5 minutes and 1 hour): we stop and report."""
+
+_FURTHEST_S = 365 * 86_400
+_WRITE_TO = "LC-Labs@loc.gov"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A JSON answer.
+
+    Attributes:
+        data: As parsed.
+        content: The very bytes.
+        cacheable: Whether the server lets it be kept; what it sends under load, it does not.
+    """
+
+    data: Any
+    content: bytes
+    cacheable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that came whole.
+
+    Attributes:
+        sha256: Of its bytes, in hex.
+        size_bytes: Its size.
+        etag: The server's mark of this version, or "".
+        content_type: As the server said; not to be trusted.
+        seconds: How long the last attempt took.
+        attempts: Requests it took.
+    """
+
+    sha256: str
+    size_bytes: int
+    etag: str
+    content_type: str
+    seconds: float
+    attempts: int
+
+
+def find_block(
+    url: str, status: int, *, headers: Mapping[str, str], now: datetime
+) -> BlockedError | None:
+    """Tell whether an answer means that we must stay away.
+
+    A challenge is one: solving it would be evasion, and asking again makes it worse. A
+    403 that is a web page is one too, and so is a wait longer than LONGEST_WAIT_S.
+
+    Args:
+        url: Canonical address that was asked.
+        status: HTTP status.
+        headers: By any case, as requests gives them.
+        now: The time, with its zone.
+
+    Returns:
+        The error to raise, or None.
+    """
+    challenged = headers.get("cf-mitigated", "").lower() == "challenge"
+    if challenged or (status == 403 and is_html(headers)):
+        return BlockedError(
+            f"{url}: HTTP {status}, a challenge instead of an answer; the server takes this "
+            f"client for a robot, and asking again makes it worse: wait a day or use another "
+            f"network, and if it stays so write to {_WRITE_TO}"
+        )
+    wait_s = to_wait_s(headers, now=now)
+    if status not in (413, 429, 503) or wait_s is None or wait_s <= LONGEST_WAIT_S:
+        return None
+    until = now + timedelta(seconds=min(wait_s, _FURTHEST_S))
+    return BlockedError(
+        f"{url}: HTTP {status}, to be asked again in {wait_s:.0f} s; run the stage again after "
+        f"{until:%Y-%m-%d %H:%M:%S %Z}, with lower harvest.limits",
+        until=until,
+    )
+
+
+def to_wait_s(headers: Mapping[str, str], *, now: datetime) -> float | None:
+    """Read Retry-After in either form, seconds or a date.
+
+    Returns:
+        Seconds from `now`, at least 0; None when it is missing or says nothing.
+    """
+    value = headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value[:12])
+    try:
+        seconds = Retry(retry_after_max=_FURTHEST_S).parse_retry_after(value)
+    except (InvalidHeader, ValueError, OverflowError, TypeError):
+        return None
+    return max(0.0, seconds + (datetime.now(UTC) - now).total_seconds())
+
+
+def to_failure(url: str, status: int, *, headers: Mapping[str, str]) -> HarvestError | None:
+    """Turn a status into the error it means.
+
+    Returns:
+        None for 200, the only status we can use. 429 is a block if it does not pass.
+    """
+    if status == 200:
+        return None
+    if status in (404, 410):
+        return NotFoundError(f"{url}: HTTP {status}, nothing under this address")
+    if status in (401, 403):
+        return ForbiddenError(f"{url}: HTTP {status}, the server does not give this file away")
+    if status == 429:
+        return BlockedError(
+            f"{url}: HTTP 429, too many requests, and no end of it after all retries; run the "
+            "stage again in an hour, with lower harvest.limits"
+        )
+    kind = headers.get("Content-Type", "no type")
+    return DownloadError(f"{url}: expected HTTP 200, got {status} ({kind}); run the stage again")
+
+
+def is_html(headers: Mapping[str, str]) -> bool:
+    """Say whether an answer is a web page."""
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower() == "text/html"
+
+
+def is_json(headers: Mapping[str, str]) -> bool:
+    """Say whether an answer is JSON."""
+    kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def is_cacheable(headers: Mapping[str, str]) -> bool:
+    """Say whether the server lets an answer be kept, as it does when it means it."""
+    parts = {part.strip().lower() for part in headers.get("Cache-Control", "").split(",")}
+    ages = [part.partition("=")[2] for part in parts if part.startswith(("max-age=", "s-maxage="))]
+    if parts & {"no-cache", "no-store"}:
+        return False
+    return any(age.isdecimal() and int(age) > 0 for age in ages)

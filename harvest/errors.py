@@ -1,0 +1,36 @@
+"""What can go wrong on the way from the Library to the disk."""
+
+from datetime import datetime
+
+
+class HarvestError(Exception):
+    """Something in the harvest room did not work; the message says what to do next."""
+
+
+class ManifestError(HarvestError):
+    """A manifest is missing, or its columns or values are not those of its schema."""
+
+
+class CatalogError(HarvestError):
+    """A reply of the catalogue is not what a listing or an item looks like."""
+
+
+class DownloadError(HarvestError):
+    """A request failed after all retries, or was answered with something else."""
+
+
+class NotFoundError(DownloadError):
+    """The server says that there is nothing under this address."""
+
+
+class ForbiddenError(DownloadError):
+    """The server refuses this one file, without a sign that it blocks us altogether."""
+
+
+class BlockedError(HarvestError):
+    """The server asks us to stay away; every further request would make it worse."""
+
+    def __init__(self, message: str, *, until: datetime | None = None) -> None:
+        """Keep the time from which on one may ask again, where the server named one."""
+        super().__init__(message)
+        self.until = until

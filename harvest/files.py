@@ -1,0 +1,57 @@
+"""Edge: files that appear whole or not at all."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    Args:
+        path: Where the file stands afterwards; missing folders are made.
+        content: All its bytes.
+
+    Raises:
+        OSError: If the disk refuses; then nothing is left behind.
+    """
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; flush and rename it when the block ends well.
+
+    The temporary file is removed when the block raises, so nothing half-written stays.
+    Only a kill can leave one behind; its name starts with a dot and ends with `.part`.
+
+    Args:
+        path: Where the file stands afterwards; missing folders are made.
+
+    Yields:
+        The temporary path, in the same folder. The block creates the file.
+
+    Raises:
+        OSError: If the disk refuses, or the block wrote no file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    try:
+        yield temporary
+        _flush(temporary)
+        temporary.replace(path)
+        _flush(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Make the disk keep a file's content, or a folder's names."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,33 @@
+"""The `harvest` section of params.yaml."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+Limit = Annotated[
+    str, StringConstraints(pattern=r"^[1-9][0-9]*/(?:[1-9][0-9]*|[0-9]+\.[0-9]*[1-9])$")
+]
+"""So many requests in so many seconds, such as "10/60"."""
+
+
+class HarvestParams(BaseModel, frozen=True, extra="forbid"):
+    """Where items and scans come from, and how politely they are asked for."""
+
+    source: Literal["sample", "loc"]
+    """`sample` is the replica on loopback, `loc` the Library of Congress itself."""
+    rendition: Literal["v", "r", "u"]
+    """The file wanted of each resource: v 1,024 px, r 640 px, u the master TIFF."""
+    page_size: int = Field(gt=0, le=150)
+    """Rows on a page of the listing; 150 is the largest that is known to work."""
+    detail: Literal["listing", "item"]
+    """`listing` takes renditions from the listing; `item` asks for every item besides."""
+    contact: str | None
+    """Address that the Library can write to; goes into the User-Agent, needed for `loc`."""
+    limits: dict[Literal["sample", "loc"], dict[str, list[Limit]]]
+    """For each source and host: limits that all hold at once; none where a host is missing."""
+    retries: int = Field(ge=0, le=20)
+    """How often a request is sent again before it counts as failed."""
+    timeout_s: float = Field(gt=0)
+    """Longest silence of the server before a request is given up."""
+    workers: int = Field(ge=1, le=64)
+    """Downloads at a time; a source may allow fewer."""

@@ -1,0 +1,152 @@
+"""A small loc.gov for tests: a real HTTP server that answers as it is told, and writes down
+what it was asked."""
+
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harvest.client import Client, Manners
+
+
+@dataclass
+class Answer:
+    """One answer; `cut` closes the connection after so many bytes of the body."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: int | None = None
+    hang_up: bool = False
+
+
+@dataclass
+class Asked:
+    host: str
+    path: str
+    headers: dict[str, str]
+
+
+class Library:
+    """Answers by host and path; the last answer of a script repeats."""
+
+    def __init__(self) -> None:
+        self.scripts: dict[str, list[Answer]] = {}
+        self.asked: list[Asked] = []
+        self.url = ""
+        self._lock = threading.Lock()
+
+    def tell(self, url: str, *answers: Answer) -> None:
+        self.scripts[url] = list(answers)
+
+    def count(self, url: str) -> int:
+        return sum(f"https://{asked.host}{asked.path}" == url for asked in self.asked)
+
+    def answer(self, asked: Asked) -> Answer:
+        with self._lock:
+            self.asked.append(asked)
+            script = self.scripts.get(f"https://{asked.host}{asked.path}")
+            if not script:
+                return not_found()
+            return script.pop(0) if len(script) > 1 else script[0]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        library: Library = self.server.library  # type: ignore[attr-defined]
+        asked = Asked(self.headers["Host"], self.path, dict(self.headers))
+        answer = library.answer(asked)
+        if answer.hang_up:
+            self.close_connection = True
+            return
+        self.send_response(answer.status)
+        headers = {"Content-Length": str(len(answer.body))} | answer.headers
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.body[: answer.cut])
+        if answer.cut is not None:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def library() -> Iterator[Library]:
+    library = Library()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    server.library = library  # type: ignore[attr-defined]
+    library.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield library
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+MakeClient = Callable[..., Client]
+
+
+@pytest.fixture
+def make_client(library: Library) -> Iterator[MakeClient]:
+    """Clients led to the test's library, closed at the end."""
+    clients: list[Client] = []
+
+    def make(*, retries: int = 2, limits: dict[str, list[str]] | None = None) -> Client:
+        manners = Manners(
+            user_agent="photochrom-test (test@example.org)",
+            limits=limits or {},
+            retries=retries,
+            timeout_s=5.0,
+            connections=4,
+            backoff_s=0.0,
+        )
+        redirect = {"www.loc.gov": library.url, "tile.loc.gov": library.url}
+        clients.append(Client(manners, redirect=redirect))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+def json_answer(data: Any, *, status: int = 200, cache: str = "public, max-age=86400") -> Answer:
+    headers = {"Content-Type": "application/json", "Cache-Control": cache}
+    return Answer(status, json.dumps(data).encode(), headers)
+
+
+def not_found() -> Answer:
+    return json_answer({"status": 404, "type": "exception", "caption": "Not Found"}, status=404)
+
+
+def challenge() -> Answer:
+    headers = {"Content-Type": "text/html", "cf-mitigated": "challenge", "Server": "cloudflare"}
+    return Answer(403, b"<title>Just a moment...</title>", headers)
+
+
+def picture(width: int = 96, height: int = 80, format: str = "JPEG") -> bytes:
+    pixels = np.random.default_rng(width * height).integers(0, 255, (height, width, 3), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, format)
+    return stream.getvalue()
+
+
+def picture_answer(body: bytes, **headers: str) -> Answer:
+    return Answer(200, body, {"Content-Type": "image/jpeg", "ETag": '"e1"', **headers})
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())

@@ -1,0 +1,68 @@
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from harvest.answers import find_block, is_cacheable, to_wait_s
+
+NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
+URL = "https://www.loc.gov/collections/photochrom-prints/"
+
+
+def test_a_wait_is_read_in_seconds_and_as_a_date() -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    assert to_wait_s({"Retry-After": " 30 "}, now=now) == 30
+    date = format_datetime(now + timedelta(seconds=90), usegmt=True)
+    assert to_wait_s({"Retry-After": date}, now=now) == pytest.approx(90, abs=2)
+    past = format_datetime(now - timedelta(days=9), usegmt=True)
+    assert to_wait_s({"Retry-After": past}, now=now) == pytest.approx(0, abs=2)
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-5", "1.5", "Mon, 99 Foo 2026", "²"])
+def test_a_wait_that_says_nothing_is_none(value: str) -> None:
+    assert to_wait_s({"Retry-After": value}, now=NOW) is None
+
+
+def test_a_long_wait_is_a_block_that_names_the_time() -> None:
+    block = find_block(URL, 429, headers={"Retry-After": "3600"}, now=NOW)
+    assert block is not None
+    assert block.until == datetime(2026, 11, 20, 13, 0, 0, tzinfo=UTC)
+    assert "run the stage again after 2026-11-20 13:00:00 UTC" in str(block)
+    assert find_block(URL, 429, headers={"Retry-After": "60"}, now=NOW) is None
+    endless = find_block(URL, 503, headers={"Retry-After": "9" * 40}, now=NOW)
+    assert endless is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (403, {"cf-mitigated": "challenge"}),
+        (200, {"cf-mitigated": "Challenge"}),
+        (429, {"cf-mitigated": "challenge", "Content-Type": "text/html"}),
+        (403, {"Content-Type": "text/html; charset=UTF-8"}),
+    ],
+)
+def test_a_challenge_is_a_block(status: int, headers: dict[str, str]) -> None:
+    block = find_block(URL, status, headers=headers, now=NOW)
+    assert block is not None
+    assert "LC-Labs@loc.gov" in str(block)
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 429, 500, 503])
+def test_a_plain_failure_is_no_block(status: int) -> None:
+    assert find_block(URL, status, headers={"Content-Type": "text/plain"}, now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        ("public, max-age=86400", True),
+        ("max-age=0", False),
+        ("no-cache, max-age=60", False),
+        ("no-store", False),
+        ("", False),
+        ("max-age=soon", False),
+    ],
+)
+def test_only_what_may_be_kept_is_cacheable(header: str, kept: bool) -> None:
+    assert is_cacheable({"Cache-Control": header}) is kept
