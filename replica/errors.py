@@ -1,0 +1,13 @@
+"""What can go wrong in the replica."""
+
+
+class ReplicaError(Exception):
+    """The replica cannot show what it was asked to show."""
+
+
+class FolderError(ReplicaError):
+    """The folder of prints is missing or empty, so there is nothing to serve."""
+
+
+class PortError(ReplicaError):
+    """The replica could not listen where it was told to."""
