@@ -1,0 +1,33 @@
+"""The `preprocess` section of params.yaml."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class PreprocessParams(BaseModel, frozen=True, extra="forbid"):
+    """Every setting between a scan on disk and a sample in a shard."""
+
+    size: int = Field(ge=32, le=4096, multiple_of=16)
+    """Side of a sample in pixels."""
+
+    fit: Literal["pad", "crop"]
+    """`pad` keeps the whole picture inside the square; `crop` takes the centre square."""
+
+    hash_radius: int = Field(ge=0, le=32)
+    """Largest Hamming distance of two 64-bit hashes that makes a pair worth comparing."""
+
+    same_view: float = Field(gt=0, le=1)
+    """Smallest correlation of two registered pictures that makes them one view."""
+
+    shard_bits: int = Field(ge=0, le=12)
+    """Leading bits of a key's hash that name its shard; a split has up to 2**shard_bits."""
+
+    min_confidence: float = Field(ge=0, le=1)
+    """A border found with less is flagged, and its scan is cropped with caution."""
+
+    inset: float = Field(ge=0, lt=0.05)
+    """Share of the print's shorter side left out along every edge, so that no mount shows."""
+
+    workers: int = Field(ge=1)
+    """Processes that decode scans; changes nothing in what comes out."""

@@ -1,0 +1,262 @@
+"""Pure: which sample goes where, before a single scan is read.
+
+A sample's shard is named by the leading bits of its key's hash, its place in the shard by the
+rest; so one more scan changes one shard.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from preprocess.geometry import (
+    Placement,
+    common_corners,
+    inset_corners,
+    is_convex,
+    place_print,
+    print_size,
+    shape_corners,
+)
+from preprocess.records import CropState, PairState, Role, SampleRow, SampleState
+from preprocess.register import map_points
+from preprocess.samples import SampleInfo, to_json, to_key
+from preprocess.split import PAIRS, find_split
+
+Row = Mapping[str, Any]
+"""A row of a manifest, as `harvest.manifest.read_manifest` gives it."""
+
+
+class SampleReason(StrEnum):
+    """Why a sample is in no shard; a rejected pair gives its `PairReason` instead."""
+
+    NOTHING = ""
+    UNREADABLE = "unreadable"
+    BAD_NAME = "bad_name"
+    KEY_TAKEN = "key_taken"
+    BAD_CORNERS = "bad_corners"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What decides the shards, beside the scans."""
+
+    size: int
+    fit: Literal["pad", "crop"]
+    inset: float
+    shard_bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A scan, and the print's corners in it."""
+
+    path: str
+    """Below `data`."""
+    corners: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleJob:
+    """A sample to make."""
+
+    info: SampleInfo
+    title: str
+    rights: str
+    colour: Source
+    negative: Source | None
+    """Its corners are the colour print's, as they lie in the negative; None but in pairs."""
+    print_width: int
+    print_height: int
+    """Size in pixels of the print in the colour scan."""
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPlan:
+    """A shard to write."""
+
+    name: str
+    split: str
+    size: int
+    jobs: tuple[SampleJob, ...]
+    """In the order they have in the shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All shards to write, and the samples that cannot be."""
+
+    shards: tuple[ShardPlan, ...]
+    """Sorted by name."""
+    rejected: tuple[SampleRow, ...]
+
+
+def plan_shards(
+    crops: Sequence[Row],
+    pairs: Sequence[Row],
+    *,
+    scans: Sequence[Row],
+    catalog: Sequence[Row],
+    settings: Settings,
+) -> Plan:
+    """Plan all shards of a size.
+
+    Args:
+        crops: Rows of the crops manifest; each becomes one sample, written or rejected.
+        pairs: Rows of the pairs manifest, one for each cropped negative.
+        scans: Rows of the scans manifest.
+        catalog: Rows of the catalogue, for the rights.
+        settings: Size and layout.
+
+    Returns:
+        The plan; only shards with samples are in it.
+
+    Raises:
+        ValueError: If a crop's scan or a negative's pair is not among the rows.
+    """
+    tables = _Tables(
+        crop_of={row["scan_id"]: row for row in crops},
+        pair_of={row["scan_id"]: row for row in pairs},
+        scan_of={row["scan_id"]: row for row in scans},
+        rights_of={row["resource_id"]: row["rights"] for row in catalog},
+    )
+    members: dict[str, list[SampleJob]] = {}
+    rejected: list[SampleRow] = []
+    taken: set[str] = set()
+    for crop in sorted(crops, key=lambda row: str(row["scan_id"])):
+        job, reason = _plan_sample(crop, tables, settings, taken)
+        if job is None:
+            rejected.append(_reject_crop(crop, tables, reason))
+        else:
+            taken.add(job.info.key)
+            members.setdefault(_name_shard(job.info, settings.shard_bits), []).append(job)
+    shards = [
+        ShardPlan(
+            name=name,
+            split=jobs[0].info.split,
+            size=settings.size,
+            jobs=tuple(sorted(jobs, key=lambda job: _digest(job.info.key))),
+        )
+        for name, jobs in sorted(members.items())
+    ]
+    return Plan(tuple(shards), tuple(rejected))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """Rows by scan id."""
+
+    crop_of: dict[str, Row]
+    pair_of: dict[str, Row]
+    scan_of: dict[str, Row]
+    rights_of: dict[str, str]
+
+
+def _plan_sample(
+    crop: Row, tables: _Tables, settings: Settings, taken: set[str]
+) -> tuple[SampleJob | None, str]:
+    """Plan one sample, or say why there is none."""
+    scan_id = crop["scan_id"]
+    if scan_id not in tables.scan_of:
+        raise ValueError(f"{scan_id}: cropped, but not among the scans; run the crop stage again")
+    if crop["state"] != CropState.CROPPED:
+        return None, SampleReason.UNREADABLE
+    if to_key(scan_id) in taken:
+        return None, SampleReason.KEY_TAKEN
+    print_of, pair = crop, None
+    if crop["role"] == Role.NEGATIVE:
+        if scan_id not in tables.pair_of:
+            raise ValueError(f"{scan_id}: a negative without a pair; run the pairs stage again")
+        pair = tables.pair_of[scan_id]
+        if pair["state"] != PairState.ALIGNED:
+            return None, pair["reason"]
+        print_of = tables.crop_of[pair["colour_scan_id"]]
+    if not is_convex(shape_corners(print_of["corners"])):
+        return None, SampleReason.BAD_CORNERS
+    job = _make_job(crop, print_of, pair, tables, settings)
+    try:
+        to_json(job.info)
+    except ValueError:
+        return None, SampleReason.BAD_NAME
+    return job, SampleReason.NOTHING
+
+
+def _make_job(
+    crop: Row, print_of: Row, pair: Row | None, tables: _Tables, settings: Settings
+) -> SampleJob:
+    """Put together what one sample needs: from its own scan and, in pairs, from its print's."""
+    own = tables.scan_of[crop["scan_id"]]
+    whole = shape_corners(print_of["corners"])
+    corners = inset_corners(whole, share=settings.inset)
+    negative = None
+    if pair is not None:
+        homography = np.array(pair["homography"], np.float64).reshape(3, 3)
+        corners, _ = common_corners(corners, homography, width=crop["width"], height=crop["height"])
+        negative = Source(own["path"], _flatten(map_points(corners, homography)))
+    placement = place_print(*print_size(corners), size=settings.size, fit=settings.fit)
+    view_split = find_split(crop["view_id"])
+    info = SampleInfo(
+        key=to_key(crop["scan_id"]),
+        scan_id=crop["scan_id"],
+        item_id=own["item_id"],
+        view_id=crop["view_id"],
+        group_id=crop["group_id"],
+        split=view_split if pair is None else PAIRS,
+        view_split=view_split,
+        source_width=crop["width"],
+        source_height=crop["height"],
+        valid=placement.valid,
+        size=settings.size,
+        scan_sha256=own["sha256"],
+    )
+    width, height = print_size(corners)
+    return SampleJob(
+        info=info,
+        title=own["title"],
+        rights=tables.rights_of.get(crop["scan_id"], ""),
+        colour=Source(tables.scan_of[print_of["scan_id"]]["path"], _flatten(corners)),
+        negative=negative,
+        print_width=round(width),
+        print_height=round(height),
+        placement=placement,
+    )
+
+
+def _flatten(corners: NDArray[np.floating]) -> tuple[float, ...]:
+    return tuple(float(number) for number in corners.ravel())
+
+
+def _reject_crop(crop: Row, tables: _Tables, reason: str) -> SampleRow:
+    view_split = find_split(crop["view_id"])
+    scan = tables.scan_of[crop["scan_id"]]
+    return SampleRow(
+        key=to_key(crop["scan_id"]),
+        scan_id=crop["scan_id"],
+        view_id=crop["view_id"],
+        item_id=scan["item_id"],
+        title=scan["title"],
+        rights=tables.rights_of.get(crop["scan_id"], ""),
+        split=PAIRS if crop["role"] == Role.NEGATIVE else view_split,
+        view_split=view_split,
+        shard=None,
+        index=None,
+        width=0,
+        height=0,
+        valid=(),
+        state=SampleState.REJECTED,
+        reason=reason,
+    )
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+def _name_shard(info: SampleInfo, shard_bits: int) -> str:
+    number = int.from_bytes(_digest(info.key)[:4]) >> (32 - shard_bits)
+    return f"{info.split}-{number:06d}.tar"

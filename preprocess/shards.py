@@ -1,0 +1,211 @@
+"""Edge: write the shards of a plan; the same input gives the same bytes, in any process."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from harvest.files import whole_file, write_bytes
+from harvest.manifest import write_manifest
+from preprocess.card import CARD_NAME, to_card
+from preprocess.errors import ScanError, ShardError
+from preprocess.geometry import Placement, shape_corners
+from preprocess.images import read_rgb
+from preprocess.index import Index, Shard, describe_shard, write_index
+from preprocess.lab import to_bytes, to_lab
+from preprocess.manifest import SAMPLES_SCHEMA
+from preprocess.planning import Plan, SampleJob, SampleReason, ShardPlan, Source
+from preprocess.records import SampleRow, SampleState
+from preprocess.rectify import rectify
+from preprocess.samples import Sample, to_layout, to_members
+from preprocess.split import PAIRS
+
+SAMPLES_NAME: Final = "samples.parquet"
+
+_NEUTRAL: Final = (0, 128, 128)
+"""Bytes of padding: L 0, a 0, b 0."""
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardReport:
+    """What became of a planned shard."""
+
+    shard: Shard | None
+    """None where not one of its samples could be made; then there is no file."""
+    rows: tuple[SampleRow, ...]
+
+
+def write_shard(plan: ShardPlan, *, data: Path, out: Path) -> ShardReport:
+    """Write one shard; it appears whole or not at all.
+
+    A scan that cannot be read becomes a rejected row, and its sample's place goes to the next.
+
+    Args:
+        plan: The shard.
+        data: Folder that the scans' paths lie below.
+        out: Folder of the shards; made if missing.
+
+    Returns:
+        The shard's entry for the index, and one row for each planned sample.
+
+    Raises:
+        ShardError: If samples do not come out at a constant stride.
+        OSError: If the disk refuses.
+    """
+    cv2.setNumThreads(1)
+    rows: list[SampleRow] = []
+    samples = _make_samples(plan, data, rows)
+    first = next(samples, None)
+    path = out / plan.name
+    if first is None:
+        path.unlink(missing_ok=True)
+        return ShardReport(None, tuple(rows))
+    with whole_file(path) as temporary:
+        count = _write_tar(temporary, chain([first], samples), plan)
+        shard = describe_shard(
+            temporary, name=plan.name, split=plan.split, samples=count, size=plan.size
+        )
+    return ShardReport(shard, tuple(rows))
+
+
+def finish_shards(plan: Plan, reports: Sequence[ShardReport], *, out: Path, size: int) -> Index:
+    """Write what goes with the shards, and remove shards that the plan does not hold.
+
+    Args:
+        plan: The plan.
+        reports: One for each of its shards, in any order.
+        out: Folder of the shards; made if missing.
+        size: Side of a sample in pixels.
+
+    Returns:
+        The index as written.
+
+    Raises:
+        ShardError: If the reports are not those of the plan.
+        OSError: If the disk refuses.
+    """
+    rows = [*plan.rejected, *(row for report in reports for row in report.rows)]
+    planned = sum(len(shard.jobs) for shard in plan.shards) + len(plan.rejected)
+    if len(rows) != planned:
+        raise ShardError(f"{out}: expected {planned} samples accounted for, got {len(rows)}")
+    shards = sorted(
+        (report.shard for report in reports if report.shard is not None), key=lambda s: s.name
+    )
+    index = Index(size, tuple(shards))
+    names = {shard.name for shard in shards}
+    out.mkdir(parents=True, exist_ok=True)
+    for path in sorted(out.glob("*.tar")):
+        if path.name not in names:
+            path.unlink()
+    write_manifest(out / SAMPLES_NAME, rows, SAMPLES_SCHEMA)
+    write_bytes(out / CARD_NAME, to_card(index, rows).encode())
+    write_index(out, index)
+    return index
+
+
+def _make_samples(plan: ShardPlan, data: Path, rows: list[SampleRow]) -> Iterator[Sample]:
+    """Make the samples that can be made, and add a row for each planned one."""
+    written = 0
+    for job in plan.jobs:
+        try:
+            sample = make_sample(job, data=data)
+        except ScanError:
+            rows.append(_to_row(job, None, SampleReason.UNREADABLE))
+            continue
+        rows.append(_to_row(job, (plan.name, written), SampleReason.NOTHING))
+        written += 1
+        yield sample
+
+
+def make_sample(job: SampleJob, *, data: Path) -> Sample:
+    """Make a sample from its scans.
+
+    Each picture is resampled once, from the scan as stored to the sample, and converted to LAB
+    once.
+
+    Args:
+        job: The sample.
+        data: Folder that the scans' paths lie below.
+
+    Returns:
+        The sample.
+
+    Raises:
+        ScanError: If a scan cannot be read.
+    """
+    lab = _to_square(_rectify_lab(data, job.colour, job.placement), job.placement)
+    if job.negative is None:
+        return Sample(job.info, lab)
+    bw = _to_square(_rectify_lab(data, job.negative, job.placement), job.placement)
+    return Sample(job.info, lab, np.ascontiguousarray(bw[..., 0]))
+
+
+def _rectify_lab(data: Path, source: Source, placement: Placement) -> Bytes:
+    rgb = read_rgb(data / source.path)
+    corners = shape_corners(source.corners)
+    upright = rectify(rgb, corners, width=placement.width, height=placement.height)
+    return to_bytes(to_lab(upright))
+
+
+def _to_square(upright: Bytes, placement: Placement) -> Bytes:
+    """Pad or cut a rectified print to the square."""
+    top, left, bottom, right = placement.valid
+    square = np.empty((placement.size, placement.size, 3), np.uint8)
+    square[:] = _NEUTRAL
+    square[top:bottom, left:right] = upright[
+        top - placement.top : bottom - placement.top, left - placement.left : right - placement.left
+    ]
+    return square
+
+
+def _write_tar(path: Path, samples: Iterator[Sample], plan: ShardPlan) -> int:
+    """Write samples as a tar with normalised headers; return their number."""
+    # Imported here, because webdataset imports torch: 1.7 s that only writing should cost.
+    from webdataset import TarWriter
+
+    stride = to_layout(plan.size, paired=plan.split == PAIRS).stride
+    count = 0
+    with (
+        path.open("wb") as stream,
+        TarWriter(
+            stream, user="photochrom", group="photochrom", mode=0o644, mtime=0, encoder=False
+        ) as tar,
+    ):
+        for sample in samples:
+            for suffix, content in to_members(sample):
+                # One at a time: TarWriter sorts the members that it is given together.
+                tar.write({"__key__": sample.info.key, suffix: content})
+            count += 1
+            if tar.tarstream.offset != count * stride:
+                raise ShardError(
+                    f"{plan.name}: {sample.info.key}: expected the sample to end at byte "
+                    f"{count * stride}, got {tar.tarstream.offset}; every sample must be as long"
+                )
+    return count
+
+
+def _to_row(job: SampleJob, place: tuple[str, int] | None, reason: SampleReason) -> SampleRow:
+    return SampleRow(
+        key=job.info.key,
+        scan_id=job.info.scan_id,
+        view_id=job.info.view_id,
+        item_id=job.info.item_id,
+        title=job.title,
+        rights=job.rights,
+        split=job.info.split,
+        view_split=job.info.view_split,
+        shard=None if place is None else place[0],
+        index=None if place is None else place[1],
+        width=job.print_width,
+        height=job.print_height,
+        valid=job.info.valid,
+        state=SampleState.REJECTED if place is None else SampleState.WRITTEN,
+        reason=reason,
+    )

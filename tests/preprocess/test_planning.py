@@ -1,0 +1,158 @@
+import hashlib
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from preprocess.planning import Plan, Settings, plan_shards
+from preprocess.register import map_points
+from preprocess.split import find_split
+
+SETTINGS = Settings(size=64, fit="pad", inset=0.0, shard_bits=2)
+ALIGNED = [1.0, 0, 10, 0, 1, 20, 0, 0, 1]
+
+
+def make_crop(scan_id: str, **change: Any) -> dict[str, Any]:
+    return {
+        "scan_id": scan_id,
+        "role": "colour",
+        "view_id": scan_id,
+        "group_id": scan_id,
+        "corners": [10.0, 5.0, 110.0, 5.0, 110.0, 65.0, 10.0, 65.0],
+        "width": 120,
+        "height": 70,
+        "state": "cropped",
+        "reason": "",
+    } | change
+
+
+def make_pair(scan_id: str, colour: str | None, **change: Any) -> dict[str, Any]:
+    return {
+        "scan_id": scan_id,
+        "colour_scan_id": colour,
+        "homography": ALIGNED,
+        "state": "aligned",
+        "reason": "",
+    } | change
+
+
+def plan(crops: list[dict[str, Any]], *pairs: dict[str, Any], layout: Settings = SETTINGS) -> Plan:
+    scans = [
+        {
+            "scan_id": crop["scan_id"],
+            "item_id": f"item-{crop['scan_id']}",
+            "path": f"scans/{crop['scan_id']}.jpg",
+            "sha256": "0" * 64,
+            "title": f"Title of {crop['scan_id']}",
+        }
+        for crop in crops
+    ]
+    catalog = [{"resource_id": crop["scan_id"], "rights": "none known"} for crop in crops]
+    return plan_shards(crops, pairs, scans=scans, catalog=catalog, settings=layout)
+
+
+ids = st.text("abcdefgh0123", min_size=1, max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(ids, ids, min_size=1, max_size=40))
+def test_a_view_never_crosses_splits(view_of: dict[str, str]) -> None:
+    crops = [make_crop(scan_id, view_id=view_id) for scan_id, view_id in view_of.items()]
+    splits: dict[str, set[str]] = {}
+    for shard in plan(crops).shards:
+        assert shard.name.startswith(f"{shard.split}-")
+        for job in shard.jobs:
+            assert job.info.split == job.info.view_split == shard.split
+            splits.setdefault(job.info.view_id, set()).add(shard.split)
+    assert splits == {view_id: {str(find_split(view_id))} for view_id in view_of.values()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sets(ids, min_size=1, max_size=40), ids, st.integers(0, 4))
+def test_one_scan_more_changes_one_shard(scans: set[str], extra: str, shard_bits: int) -> None:
+    layout = Settings(size=64, fit="pad", inset=0.0, shard_bits=shard_bits)
+    before = plan([make_crop(scan) for scan in scans - {extra}], layout=layout)
+    after = plan([make_crop(scan) for scan in scans | {extra}], layout=layout)
+    changed = {shard.name: shard for shard in after.shards if shard not in before.shards}
+    assert len(changed) == 1
+    assert extra in {job.info.scan_id for job in next(iter(changed.values())).jobs}
+    kept = {shard.name for shard in before.shards} - {shard.name for shard in after.shards}
+    assert kept == set()
+
+
+def test_the_hash_of_the_key_gives_shard_and_place() -> None:
+    shards = plan([make_crop(f"ppmsc.{number:05d}") for number in range(200)]).shards
+    assert [shard.name for shard in shards] == sorted(shard.name for shard in shards)
+    for shard in shards:
+        digests = [hashlib.sha256(job.info.key.encode()).hexdigest() for job in shard.jobs]
+        assert digests == sorted(digests)
+        assert {int(digest[0], 16) >> 2 for digest in digests} == {int(shard.name[-10:-4])}
+
+
+def test_no_bits_make_one_shard_a_split() -> None:
+    layout = Settings(size=64, fit="pad", inset=0.0, shard_bits=0)
+    shards = plan([make_crop(f"scan{number}") for number in range(100)], layout=layout).shards
+    assert [shard.name for shard in shards] == [
+        "test-000000.tar",
+        "train-000000.tar",
+        "val-000000.tar",
+    ]
+
+
+def test_a_pair_is_cut_like_its_print_and_keeps_its_views_split() -> None:
+    negative = make_crop("n.1", role="negative", view_id="c.1", width=300, height=200)
+    layout = Settings(size=64, fit="pad", inset=0.02, shard_bits=0)
+    shards = plan([make_crop("c.1"), negative], make_pair("n.1", "c.1"), layout=layout).shards
+    (pair,) = next(shard for shard in shards if shard.split == "pairs").jobs
+    (colour,) = next(shard for shard in shards if shard.split != "pairs").jobs
+    assert (pair.info.split, pair.info.view_split) == ("pairs", colour.info.split)
+    assert (pair.info.source_width, pair.info.source_height) == (300, 200)
+    assert pair.colour == colour.colour
+    assert pair.placement == colour.placement
+    assert pair.negative is not None
+    assert pair.negative.path == "scans/n.1.jpg"
+    corners = np.reshape(colour.colour.corners, (4, 2))
+    moved = map_points(corners, np.reshape(ALIGNED, (3, 3)))
+    assert pair.negative.corners == pytest.approx(tuple(moved.ravel()))
+
+
+def test_the_print_is_measured_and_placed() -> None:
+    (shard,) = plan([make_crop("c.1")]).shards
+    (job,) = shard.jobs
+    assert (job.print_width, job.print_height) == (100, 60)
+    assert job.info.valid == (13, 0, 51, 64)
+    assert (job.title, job.rights, job.info.item_id) == ("Title of c.1", "none known", "item-c.1")
+
+
+def test_every_crop_is_accounted_for() -> None:
+    crops = [
+        make_crop("a"),
+        make_crop("b", state="unreadable", reason="unreadable", corners=[]),
+        make_crop("c.d"),
+        make_crop("folded", corners=[0.0, 0, 0, 50, 50, 50, 50, 0]),
+        make_crop("c-d"),
+        make_crop("x" * 91),
+        make_crop("n", role="negative"),
+    ]
+    lost = make_pair("n", None, state="rejected", reason="no_colour_scan", homography=[])
+    made = plan(crops, lost)
+    written = [job.info.scan_id for shard in made.shards for job in shard.jobs]
+    rejected = {row.scan_id: (row.state, row.reason, row.shard) for row in made.rejected}
+    assert sorted(written) == ["a", "c-d"]
+    assert rejected == {
+        "b": ("rejected", "unreadable", None),
+        "c.d": ("rejected", "key_taken", None),
+        "folded": ("rejected", "bad_corners", None),
+        "x" * 91: ("rejected", "bad_name", None),
+        "n": ("rejected", "no_colour_scan", None),
+    }
+    assert next(row.split for row in made.rejected if row.scan_id == "n") == "pairs"
+
+
+def test_manifests_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="run the pairs stage again"):
+        plan([make_crop("n", role="negative")])
+    with pytest.raises(ValueError, match="run the crop stage again"):
+        plan_shards([make_crop("a")], [], scans=[], catalog=[], settings=SETTINGS)
