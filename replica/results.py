@@ -123,6 +123,7 @@ def _image_urls(row: Row, sizes: Sizes, rng: np.random.Generator) -> list[str]:
     resource = row.resources[0]
     width, height = sizes(resource)
     hide_v, style, gif_more = rng.random() < 0.06, rng.random(), int(rng.random() < 0.2)
+    hide_v = hide_v and not isinstance(resource.scan, FileScan)  # given prints come as wanted
     urls = []
     for suffix in _suffixes(resource)[:-1]:
         if suffix == "v.jpg" and hide_v:
