@@ -1,0 +1,125 @@
+"""Toy shards: pictures whose texture, and nothing else, tells their colour."""
+
+import io
+import tarfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from preprocess.index import Index, describe_shard, write_index
+from preprocess.samples import Sample, SampleInfo, to_members
+from train.params import TrainParams
+
+SIZE = 64
+
+MakeShards = Callable[..., Path]
+MakeParams = Callable[..., TrainParams]
+
+
+def make_picture(number: int, *, height: int, width: int) -> NDArray[np.uint8]:
+    """Odd pictures have columns and are orange; even ones have rows and are teal."""
+    rng = np.random.default_rng(number)
+    y, x = np.mgrid[:height, :width]
+    wave = np.sin((x if number % 2 else y) * rng.uniform(0.7, 1.0) + rng.uniform(0, 6))
+    lab = np.empty((height, width, 3), np.float64)
+    lab[..., 0] = 140 + 60 * wave + rng.normal(0, 4, (height, width))
+    lab[..., 1:] = (143, 158) if number % 2 else (113, 118)
+    return np.clip(np.rint(lab), 0, 255).astype(np.uint8)
+
+
+def make_sample(number: int, *, split: str, size: int = SIZE) -> Sample:
+    height, width = (size, size * 3 // 4) if number % 3 else (size * 3 // 4, size)
+    top, left = (size - height) // 2, (size - width) // 2
+    lab = np.full((size, size, 3), (0, 128, 128), np.uint8)
+    lab[top : top + height, left : left + width] = make_picture(number, height=height, width=width)
+    info = SampleInfo(
+        key=f"toy-{number:05d}",
+        scan_id=f"toy.{number:05d}",
+        item_id=f"item{number}",
+        view_id=f"view{number}",
+        group_id=f"group{number}",
+        split=split,
+        view_split="train" if split == "pairs" else split,
+        source_width=900,
+        source_height=700,
+        valid=(top, left, top + height, left + width),
+        size=size,
+        scan_sha256="0" * 64,
+    )
+    bw = np.ascontiguousarray(lab[..., 0]) if split == "pairs" else None
+    return Sample(info=info, lab=lab, bw=bw)
+
+
+def write_tar(path: Path, samples: Sequence[Sample]) -> None:
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for sample in samples:
+            for suffix, content in to_members(sample):
+                header = tarfile.TarInfo(f"{sample.info.key}.{suffix}")
+                header.size = len(content)
+                tar.addfile(header, io.BytesIO(content))
+
+
+@pytest.fixture
+def make_shards(tmp_path: Path) -> MakeShards:
+    """Write a folder of toy shards: for each split the sizes of its shards."""
+
+    def make(name: str = "shards", *, size: int = SIZE, **splits: Sequence[int]) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        entries = []
+        number = 0
+        for split, counts in sorted(splits.items()):
+            for place, count in enumerate(counts):
+                samples = [
+                    make_sample(number + extra, split=split, size=size) for extra in range(count)
+                ]
+                number += count
+                path = folder / f"{split}-{place:06d}.tar"
+                write_tar(path, samples)
+                entries.append(
+                    describe_shard(path, name=path.name, split=split, samples=count, size=size)
+                )
+        entries.sort(key=lambda shard: shard.name)
+        write_index(folder, Index(size, tuple(entries)))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the network a hundredth of its size, where what it is built of does not matter."""
+    monkeypatch.setattr("train.model.WIDTHS", (16, 16, 32, 32))
+
+
+@pytest.fixture
+def make_params() -> MakeParams:
+    """Settings of a tiny run, with some changed."""
+
+    def make(**changed: Any) -> TrainParams:
+        settings = {
+            "model": "small",
+            "input": 32,
+            "steps": 6,
+            "batch": 4,
+            "lr": 2e-3,
+            "weight_decay": 0.05,
+            "warmup": 0.2,
+            "ema": 0.9,
+            "huber_beta": 5.0,
+            "dropout": 0.1,
+            "degrade": 0.5,
+            "precision": "fp32",
+            "seed": 3,
+            "validate_every": 2,
+            "runner": "local",
+            "processes": 1,
+            "threads": 1,
+        }
+        return TrainParams.model_validate(settings | changed)
+
+    return make

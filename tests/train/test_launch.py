@@ -1,0 +1,140 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+
+from tests.train.conftest import MakeParams, MakeShards
+from train.errors import TrainError
+from train.job import train_run
+from train.launch import launch_local
+from train.run import Run, prepare_run, read_run
+from train.world import World
+
+ALONE = World(rank=0, local_rank=0, size=1)
+
+
+@pytest.fixture
+def make_run(make_params: MakeParams, make_shards: MakeShards, tmp_path: Path) -> Any:
+    def make(name: str, **changed: Any) -> Run:
+        prepare_run(
+            tmp_path / name,
+            make_params(**changed),
+            shards=make_shards(f"shards-{name}", train=[5, 4], val=[3]),
+            checkpoints_root=tmp_path / f"checkpoints-{name}",
+        )
+        return read_run(tmp_path / name)
+
+    return make
+
+
+def find_ranks(run: Run) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if str(run.folder) in (process.info["cmdline"] or []):
+            found.append(process)
+    return found
+
+
+def test_two_processes_learn_what_one_learns(make_run: Any) -> None:
+    # A batch of 5 falls unevenly, 2 and 3.
+    changed = {"steps": 4, "batch": 5, "degrade": 0.2}
+    one, two = make_run("one", **changed), make_run("two", **changed)
+    torch.set_num_threads(1)
+    train_run(one, ALONE, stop=lambda: False)
+    events: list[dict[str, Any]] = []
+    launch_local(two.folder, processes=2, threads=1, on_progress=events.append)
+    assert [events[0]["event"], events[-1]["event"]] == ["start", "done"]
+    assert events[0]["processes"] == 2
+    curves = [(run.folder / "result" / "curve.csv").read_text().split() for run in (one, two)]
+    for left, right in zip(*curves, strict=True):
+        if left[0].isdigit():
+            assert [float(value) for value in right.split(",")] == pytest.approx(
+                [float(value) for value in left.split(",")], rel=1e-3
+            )
+    assert not find_ranks(two)
+
+
+def test_a_rank_that_fails_says_why(make_run: Any) -> None:
+    run = make_run("run")
+    (run.shards / "train-000000.tar").unlink()
+    with pytest.raises(TrainError, match=r"(?s)rank 0 .* ended with code 1; .*found none; run"):
+        launch_local(run.folder, processes=1, threads=1, on_progress=lambda _: None)
+    assert not find_ranks(run)
+
+
+@pytest.mark.drill
+def test_a_rank_that_is_killed_ends_the_others(make_run: Any) -> None:
+    run = make_run("run", steps=100_000, validate_every=100_000)
+
+    def kill_one(event: dict[str, Any]) -> None:
+        if event["event"] == "step":
+            find_ranks(run)[-1].kill()
+
+    with pytest.raises(TrainError, match="of the training ended with code"):
+        launch_local(run.folder, processes=2, threads=1, on_progress=kill_one)
+    assert not find_ranks(run)
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+def test_a_launcher_that_goes_leaves_a_checkpoint_and_no_process(
+    make_run: Any, how: signal.Signals
+) -> None:
+    run = make_run("run", steps=100_000, validate_every=100_000)
+    code = (
+        "import sys; from pathlib import Path; from train.launch import launch_local; "
+        "launch_local(Path(sys.argv[1][1:]), processes=2, threads=1, on_progress=lambda _: None)"
+    )
+    # The path is marked, so that the launcher is not taken for a rank.
+    launcher = subprocess.Popen([sys.executable, "-c", code, f"={run.folder}"])
+    deadline = time.monotonic() + 120
+    while '"step"' not in _read(run.folder / "progress.jsonl") and time.monotonic() < deadline:
+        time.sleep(0.2)
+    os.kill(launcher.pid, how)
+    launcher.wait(60)
+    while find_ranks(run) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not find_ranks(run)
+    last = json.loads(_read(run.folder / "progress.jsonl").splitlines()[-1])
+    assert last["event"] == "stopped"
+    assert [path.name for path in run.checkpoints.iterdir()] == [f"step-{last['step']:08d}"]
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("processes", [2, 3])
+def test_a_stopped_run_of_several_processes_resumes_to_the_bit(
+    make_run: Any, processes: int
+) -> None:
+    changed = {"steps": 12, "batch": 5, "degrade": 0.2, "validate_every": 4}
+    whole, stopped = make_run("whole", **changed), make_run("stopped", **changed)
+    launch_local(whole.folder, processes=processes, threads=1, on_progress=lambda _: None)
+
+    def stop_one(event: dict[str, Any]) -> None:
+        if event["event"] == "validation" and event["step"] == 4:
+            find_ranks(stopped)[0].terminate()
+
+    with pytest.raises(TrainError):
+        launch_local(stopped.folder, processes=processes, threads=1, on_progress=stop_one)
+    steps: list[int] = []
+    launch_local(
+        stopped.folder,
+        processes=processes,
+        threads=1,
+        on_progress=lambda event: steps.append(event.get("step", 0)),
+    )
+    assert 4 <= steps[0] < 12
+    for name in ("model.safetensors", "curve.csv"):
+        one, two = (run.folder / "result" / name for run in (whole, stopped))
+        assert one.read_bytes() == two.read_bytes()

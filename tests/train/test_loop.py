@@ -1,0 +1,146 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.train.conftest import MakeParams, MakeShards
+from train.data import Held, hold, open_split
+from train.errors import TrainError
+from train.loop import Job, fit, learning_rate
+from train.params import TrainParams
+from train.state import TrainState, make_state, pack, unpack
+from train.table import fit_table
+from train.world import World
+
+CPU = torch.device("cpu")
+ALONE = World(rank=0, local_rank=0, size=1)
+
+pytestmark = pytest.mark.usefixtures("tiny_network")
+
+
+@pytest.fixture(autouse=True)
+def _deterministic() -> None:
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def splits(make_shards: MakeShards) -> tuple[Held, Held]:
+    folder = make_shards(train=[6, 5], val=[3])
+    return hold(open_split(folder, "train"), CPU), hold(open_split(folder, "val"), CPU)
+
+
+def make_table(held: Held) -> Tensor:
+    pictures = [lab.numpy() for lab in held.lab_NSS3]
+    boxes = [(top, left, bottom, right) for top, left, bottom, right in held.valid_N4.tolist()]
+    return torch.from_numpy(fit_table(pictures, boxes))
+
+
+class Desk:
+    """What a job saves and reports, and when it is asked to stop."""
+
+    def __init__(self, *, stop_after: int | None = None) -> None:
+        self.stop_after = stop_after
+        self.asked = 0
+        self.saved: list[int] = []
+        self.events: list[dict[str, object]] = []
+
+    def stop(self) -> bool:
+        self.asked += 1
+        return self.asked == self.stop_after
+
+    def job(self, params: TrainParams, splits: tuple[Held, Held], world: World = ALONE) -> Job:
+        return Job(
+            params=params,
+            train=splits[0],
+            val=splits[1],
+            world=world,
+            save=lambda state: self.saved.append(state.step),
+            report=self.events.append,
+            stop=self.stop,
+        )
+
+
+def assert_same(one: TrainState, other: TrainState) -> None:
+    left, right = pack(one), pack(other)
+    assert (left.step, left.facts) == (right.step, right.facts)
+    assert left.tensors.keys() == right.tensors.keys()
+    for name, tensor in left.tensors.items():
+        assert torch.equal(tensor, right.tensors[name]), name
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(
+    make_params: MakeParams, splits: tuple[Held, Held], precision: str
+) -> None:
+    params = make_params(precision=precision, steps=7, validate_every=2)
+    table = make_table(splits[0])
+    whole = make_state(params, table, device=CPU)
+    assert fit(whole, Desk().job(params, splits))
+
+    first = make_state(params, table, device=CPU)
+    desk = Desk(stop_after=3)
+    assert not fit(first, desk.job(params, splits))
+    assert (first.step, desk.saved) == (3, [2, 3])
+    second = make_state(params, table, device=CPU)
+    unpack(pack(first), second)
+    assert fit(second, Desk().job(params, splits))
+    assert_same(second, whole)
+
+
+def test_the_network_learns_what_the_table_cannot_know(
+    make_params: MakeParams, splits: tuple[Held, Held]
+) -> None:
+    params = make_params(steps=40, batch=8, warmup=0.1, validate_every=20, lr=4e-3, degrade=0.1)
+    desk = Desk()
+    state = make_state(params, make_table(splits[0]), device=CPU)
+    untrained = make_state(params, make_table(splits[0]), device=CPU)
+    fit(state, desk.job(params, splits))
+    fit(untrained, desk.job(make_params(steps=1, warmup=0.0, lr=1e-9), splits))
+    assert state.best_de00 is not None and untrained.best_de00 is not None
+    assert state.best_de00 < untrained.best_de00 / 2
+
+
+def test_the_best_average_is_kept_and_the_curve_has_a_row_for_each_validation(
+    make_params: MakeParams, splits: tuple[Held, Held]
+) -> None:
+    params = make_params(steps=5, validate_every=2)
+    desk = Desk()
+    state = make_state(params, make_table(splits[0]), device=CPU)
+    fit(state, desk.job(params, splits))
+    assert [row["step"] for row in state.curve] == [2, 4, 5]
+    assert state.best is not None
+    assert state.best_de00 == min(row["val_dE00"] or math.inf for row in state.curve)
+    assert desk.saved == [2, 4, 5]
+    assert [event["event"] for event in desk.events][-1] == "validation"
+
+
+def test_without_a_validation_split_no_weights_are_the_best(
+    make_params: MakeParams, splits: tuple[Held, Held]
+) -> None:
+    none = Held(lab_NSS3=splits[1].lab_NSS3[:0], valid_N4=splits[1].valid_N4[:0])
+    params = make_params(steps=2, warmup=0.5)
+    state = make_state(params, make_table(splits[0]), device=CPU)
+    assert fit(state, Desk().job(params, (splits[0], none)))
+    assert state.best is None
+    assert state.curve[-1]["val_dE00"] is None
+
+
+def test_a_loss_that_is_not_finite_stops_the_job(
+    make_params: MakeParams, splits: tuple[Held, Held]
+) -> None:
+    params = make_params()
+    state = make_state(params, torch.full((16, 25, 2), math.nan), device=CPU)
+    with pytest.raises(TrainError, match=r"step 0: the loss is nan; lower train\.lr"):
+        fit(state, Desk().job(params, splits))
+
+
+def test_the_rate_rises_and_falls(make_params: MakeParams) -> None:
+    params = make_params(lr=1.0, warmup=1 / 11, steps=110)
+    rates = [learning_rate(step, params) for step in range(110)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[10] == pytest.approx(1.0)
+    assert rates[60] == pytest.approx(0.5)
+    assert rates[109] < 1e-3
+    assert rates[10:] == sorted(rates[10:], reverse=True)

@@ -1,0 +1,54 @@
+"""What the local launcher or srun starts on every rank: `python -m train RUN`."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+from train.errors import TrainError
+from train.job import train_run
+from train.run import STOPPED, read_run
+from train.world import read_world
+
+_GRACE_S = 60.0
+
+
+def main() -> int:
+    """Train the run named on the command line; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    parser.add_argument("run", type=Path, help="folder with run.json")
+    parser.add_argument(
+        "--tethered", action="store_true", help="stop when standard input closes, as a launcher's"
+    )
+    arguments = parser.parse_args()
+    asked = threading.Event()
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        asked.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    if arguments.tethered:
+        threading.Thread(target=_watch, args=(asked,), daemon=True).start()
+    try:
+        done = train_run(read_run(arguments.run), read_world(), stop=asked.is_set)
+    except TrainError as exc:
+        sys.exit(f"{type(exc).__name__}: {exc}")
+    return 0 if done else STOPPED
+
+
+def _watch(asked: threading.Event) -> None:
+    """Ask for a stop when the launcher is gone, however it went, and see that it happens."""
+    # Not through sys.stdin: at exit the interpreter would find its lock held.
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    asked.set()
+    threading.Event().wait(_GRACE_S)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Where this process stands among those of the run, and how they talk.
+
+The launcher says it in environment variables: ours sets `RANK` and friends as torch.distributed
+names them, and srun sets `SLURM_PROCID` and friends.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+from torch import Tensor, distributed
+
+from train.errors import TrainError
+
+_LAUNCHERS = (
+    ("RANK", "LOCAL_RANK", "WORLD_SIZE"),
+    ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS"),
+)
+_TIMEOUT = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One process's place."""
+
+    rank: int
+    local_rank: int
+    """Its place on this machine."""
+    size: int
+    """Processes of the run, over all machines."""
+
+    def device(self) -> torch.device:
+        """Return the device that this process trains on: a GPU of its own, else the CPU.
+
+        Raises:
+            TrainError: If there are GPUs, but fewer than processes on this machine.
+        """
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        if self.local_rank >= torch.cuda.device_count():
+            raise TrainError(
+                f"process {self.local_rank} of this machine needs a GPU of its own, and there "
+                f"are {torch.cuda.device_count()}; lower train.processes"
+            )
+        return torch.device("cuda", self.local_rank)
+
+    def add(self, values: Tensor) -> None:
+        """Replace `values`, in place, by their sum over ranks."""
+        if self.size > 1:
+            distributed.all_reduce(values)
+
+    def wait(self) -> None:
+        """Return when every rank has come here."""
+        if self.size > 1:
+            distributed.barrier()
+
+
+def read_world(environ: Mapping[str, str] = os.environ) -> World:
+    """Read this process's place from what the launcher set; alone where nothing did.
+
+    Raises:
+        TrainError: If the variables are incomplete, no integers, or contradict each other.
+    """
+    for names in _LAUNCHERS:
+        if names[0] not in environ:
+            continue
+        found = {name: environ.get(name) for name in names}
+        try:
+            rank, local_rank, size = (int(environ[name]) for name in names)
+        except (KeyError, ValueError) as exc:
+            raise TrainError(f"expected integers in {', '.join(names)}, got {found}") from exc
+        if not (0 <= rank < size and local_rank >= 0):
+            raise TrainError(f"a rank must be below the world size, got {found}")
+        return World(rank=rank, local_rank=local_rank, size=size)
+    return World(rank=0, local_rank=0, size=1)
+
+
+@contextlib.contextmanager
+def connected(world: World, device: torch.device) -> Iterator[None]:
+    """Join the process group for the time of a run: NCCL among GPUs, Gloo among CPUs.
+
+    Raises:
+        TrainError: If the launcher did not say where the processes meet.
+    """
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    if world.size == 1:
+        yield
+        return
+    if missing := {"MASTER_ADDR", "MASTER_PORT"} - os.environ.keys():
+        raise TrainError(
+            f"{world.size} processes need {', '.join(sorted(missing))} to find each other; "
+            f"the launcher sets them"
+        )
+    distributed.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo",
+        rank=world.rank,
+        world_size=world.size,
+        timeout=_TIMEOUT,
+    )
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
