@@ -1,0 +1,177 @@
+"""The account: what every stage saw, passed on and held back, and whether it adds up."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from rich.table import Table
+
+from flows.project import Project
+from harvest.manifest import CATALOG_SCHEMA, SCANS_SCHEMA, read_manifest
+from preprocess.manifest import CROPS_SCHEMA, GROUPS_SCHEMA, PAIRS_SCHEMA, SAMPLES_SCHEMA
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One stage of the account, in the stage's own unit."""
+
+    stage: str
+    unit: str
+    seen: int
+    passed: int
+    held: dict[str, int] = field(default_factory=dict)
+    """Rows that do not go on, by reason."""
+    fault: str = ""
+    """Why the line does not add up; "" when it does."""
+    run: bool = True
+    """Whether the stage has run."""
+
+    @property
+    def held_text(self) -> str:
+        """What is held back and why, in words; "" for nothing."""
+        return ", ".join(f"{count} {why}" for why, count in self.held.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Ledgered:
+    """How a manifest is counted."""
+
+    stage: str
+    unit: str
+    path: Path
+    schema: pa.Schema
+    passing: frozenset[str]
+
+
+def read_account(project: Project, *, size: int) -> list[Line]:
+    """Read every manifest and check each against the one before.
+
+    Args:
+        project: The checkout.
+        size: Side of the samples, in pixels; names the folder of shards.
+
+    Returns:
+        A line for each stage, in the order of the pipeline; one that has not run says so,
+        and is a fault only when a later one has.
+
+    Raises:
+        ManifestError: If a manifest cannot be read.
+    """
+    rows = {one.stage: _read(one) for one in _manifests(project, size)}
+    lines = [
+        _count(one, rows[one.stage], expected=_expected(one.stage, rows))
+        for one in _manifests(project, size)
+    ]
+    lines += [_count_model(project, rows["shards"]), _count_evaluation(project, rows["shards"])]
+    return [_with_gap(line, lines[number + 1 :]) for number, line in enumerate(lines)]
+
+
+def to_table(lines: Sequence[Line]) -> Table:
+    """Lay the account out for a terminal of 80 columns."""
+    table = Table(box=None, pad_edge=False)
+    for name, justify in (("stage", "left"), ("unit", "left"), ("seen", "right")):
+        table.add_column(name, justify="right" if justify == "right" else "left")
+    table.add_column("passed on", justify="right")
+    table.add_column("held back, and why")
+    table.add_column("")
+    for line in lines:
+        mark = "[red]wrong[/red]" if line.fault else "[green]ok[/green]" if line.run else "not run"
+        seen, passed = (str(line.seen), str(line.passed)) if line.run else ("", "")
+        table.add_row(line.stage, line.unit, seen, passed, line.held_text, mark)
+    return table
+
+
+def _manifests(project: Project, size: int) -> list[Ledgered]:
+    data = project.data
+    samples = project.shards(size) / "samples.parquet"
+    return [
+        _ledgered("catalog", "rows", data / "catalog.parquet", CATALOG_SCHEMA, "listed"),
+        _ledgered("scans", "resources", data / "scans.parquet", SCANS_SCHEMA, "stored"),
+        _ledgered("dedupe", "scans", data / "groups.parquet", GROUPS_SCHEMA, "kept negative"),
+        _ledgered("crop", "scans", data / "crops.parquet", CROPS_SCHEMA, "cropped"),
+        _ledgered("pairs", "negatives", data / "pairs.parquet", PAIRS_SCHEMA, "aligned"),
+        _ledgered("shards", "samples", samples, SAMPLES_SCHEMA, "written"),
+    ]
+
+
+def _ledgered(stage: str, unit: str, path: Path, schema: pa.Schema, passing: str) -> Ledgered:
+    return Ledgered(stage, unit, path, schema, frozenset(passing.split()))
+
+
+def _read(manifest: Ledgered) -> list[Row] | None:
+    return read_manifest(manifest.path, manifest.schema) if manifest.path.is_file() else None
+
+
+def _expected(stage: str, rows: dict[str, list[Row] | None]) -> int | None:
+    """Rows that a stage must have, from the manifests before it; None where there is no telling."""
+    catalog, scans, groups = rows["catalog"], rows["scans"], rows["dedupe"]
+    crops = rows["crop"]
+    if stage == "scans" and catalog is not None:
+        return len([row for row in catalog if row["state"] == "listed"])
+    if stage == "dedupe" and scans is not None:
+        return len([row for row in scans if row["state"] == "stored"])
+    if stage == "crop" and groups is not None:
+        return len([row for row in groups if row["state"] in ("kept", "negative")])
+    if stage == "pairs" and crops is not None:
+        cropped = [row for row in crops if row["state"] == "cropped"]
+        return len([row for row in cropped if row["role"] == "negative"])
+    if stage == "shards" and crops is not None:
+        return len(crops)
+    return None
+
+
+def _count(manifest: Ledgered, rows: list[Row] | None, *, expected: int | None) -> Line:
+    if rows is None:
+        return Line(manifest.stage, manifest.unit, 0, 0, run=False)
+    held = Counter(
+        row["reason"] or row["state"] for row in rows if row["state"] not in manifest.passing
+    )
+    passed = len(rows) - held.total()
+    fault = ""
+    if expected is not None and expected != len(rows):
+        fault = (
+            f"{manifest.stage}: {manifest.path.name} has {len(rows)} rows where the stage before "
+            f"passed on {expected}; run `dvc repro` to bring it up to date"
+        )
+    return Line(manifest.stage, manifest.unit, len(rows), passed, dict(sorted(held.items())), fault)
+
+
+def _count_model(project: Project, samples: list[Row] | None) -> Line:
+    """Count the samples that the model learned from, and check that they are today's shards."""
+    path = project.data / "model" / "model.json"
+    if samples is None or not path.is_file():
+        return Line("train", "samples", 0, 0, run=False)
+    record = json.loads(path.read_text("utf-8"))
+    written = {row["shard"] for row in samples if row["split"] in ("train", "val") and row["shard"]}
+    seen = [row for row in samples if row["state"] == "written" and row["shard"] in written]
+    used = sum(row["shard"] in record["shards"] for row in seen)
+    fault = ""
+    if not written <= set(record["shards"]):
+        fault = "train: the model was not trained on these shards; run `dvc repro`"
+    return Line("train", "samples", len(seen), used, fault=fault)
+
+
+def _count_evaluation(project: Project, samples: list[Row] | None) -> Line:
+    path = project.data / "evaluation" / "metrics.json"
+    if samples is None or not path.is_file():
+        return Line("evaluate", "samples", 0, 0, run=False)
+    measured = json.loads(path.read_text("utf-8"))["samples"]
+    there = sum(row["split"] == "test" and row["state"] == "written" for row in samples)
+    fault = ""
+    if measured != there:
+        fault = f"evaluate: {measured} samples measured of {there} in the split; run `dvc repro`"
+    return Line("evaluate", "samples", there, measured, fault=fault)
+
+
+def _with_gap(line: Line, later: Sequence[Line]) -> Line:
+    """Mark a stage that has not run although a later one has."""
+    if line.run or not any(other.run for other in later):
+        return line
+    fault = f"{line.stage}: its manifest is missing, yet a later stage has run; run `dvc repro`"
+    return Line(line.stage, line.unit, 0, 0, fault=fault, run=False)

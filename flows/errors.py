@@ -1,0 +1,21 @@
+"""What can go wrong in orchestration; every message says what to do next."""
+
+
+class FlowsError(Exception):
+    """A stage could not run; base of this package's errors."""
+
+
+class ParamsError(FlowsError):
+    """A params file, or a `--set`, is not what was expected."""
+
+
+class ServerError(FlowsError):
+    """The Prefect server could not be started or reached."""
+
+
+class SourceError(FlowsError):
+    """The source of the catalogue could not be started."""
+
+
+class AccountError(FlowsError):
+    """The manifests do not add up."""

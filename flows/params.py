@@ -1,0 +1,111 @@
+"""Params: every setting of a run, and the only reader of params.yaml."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from colorize.params import ColorizeParams
+from flows.errors import ParamsError
+from harvest.params import HarvestParams
+from preprocess.params import PreprocessParams
+from replica.params import ReplicaParams
+from train.params import TrainParams
+
+
+class Params(BaseModel, frozen=True, extra="forbid"):
+    """All of params.yaml: one section for each package, typed by the package."""
+
+    harvest: HarvestParams
+    preprocess: PreprocessParams
+    train: TrainParams
+    colorize: ColorizeParams
+    replica: ReplicaParams
+
+
+def read_params(path: Path, overrides: Sequence[str] = ()) -> Params:
+    """Read a params file and lay overrides on top of it.
+
+    Args:
+        path: A YAML file with every section and every key.
+        overrides: `section.key=value` each, the value written as in YAML.
+
+    Raises:
+        ParamsError: If the file is missing or is not YAML, or if a key is unknown or
+            missing or has a value of the wrong type; every such key is named, with what
+            was expected and where it came from.
+    """
+    tree = _read_tree(path)
+    overridden = [_override(tree, text) for text in overrides]
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as exc:
+        raise ParamsError(_explain(exc, path=path, overridden=overridden)) from exc
+
+
+def _read_tree(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ParamsError(
+            f"{path}: expected a params file, could not read it ({exc}); "
+            "name another one with --params"
+        ) from exc
+    except yaml.YAMLError as exc:
+        raise ParamsError(f"{path}: expected YAML; {exc}") from exc
+    if not isinstance(tree, dict):
+        raise ParamsError(f"{path}: expected sections of settings, got {type(tree).__name__}")
+    return tree
+
+
+def _override(tree: dict[str, Any], text: str) -> str:
+    """Lay one `--set` on the tree, and return its dotted key."""
+    dotted, separator, value = text.partition("=")
+    keys = dotted.strip().split(".")
+    if not separator or not all(keys):
+        raise ParamsError(f"--set {text}: expected section.key=value")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError as exc:
+        raise ParamsError(f"--set {text}: expected a YAML value; {exc}") from exc
+    node = tree
+    for key in keys[:-1]:
+        below = node.setdefault(key, {})
+        if not isinstance(below, dict):
+            raise ParamsError(f"--set {text}: {key} is a setting, not a section")
+        node = below
+    node[keys[-1]] = parsed
+    return ".".join(keys)
+
+
+def _explain(error: ValidationError, *, path: Path, overridden: Sequence[str]) -> str:
+    """Say in one line for each fault which key it is, what was expected and where it stands."""
+    lines = []
+    for fault in error.errors(include_url=False):
+        key = ".".join(str(part) for part in fault["loc"]) or "the file"
+        place = f"--set {key}" if key in overridden else str(path)
+        lines.append(f"{place}: {key}: {_expectation(fault['type'], fault, key)}")
+    return "\n".join(lines)
+
+
+def _expectation(kind: str, fault: Any, key: str) -> str:
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(key, _known_keys(), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"expected a known setting, and there is none of this name{hint}"
+    if kind == "missing":
+        return "expected a value, and the key is missing; add it (defaults live in the file alone)"
+    return f"{fault['msg'].lower()}, got {fault['input']!r}"
+
+
+def _known_keys() -> list[str]:
+    """Every key that a params file may hold, dotted, sections included."""
+    keys = []
+    for section, field in Params.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            keys += [section, *(f"{section}.{name}" for name in annotation.model_fields)]
+    return keys

@@ -1,0 +1,119 @@
+"""The source of the catalogue: the Library itself, or its replica started on loopback."""
+
+import hashlib
+import json
+import selectors
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import replica as replica_package
+from flows.errors import SourceError
+from flows.params import Params
+from flows.project import Project
+from replica.params import ReplicaParams
+
+HOSTS = ("www.loc.gov", "tile.loc.gov")
+START_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where requests for the Library's hosts go, and whose files they bring."""
+
+    scope: str
+    """Identity of the source: a file from another scope is never taken for this one's."""
+    redirect: dict[str, str] | None
+    """Address on loopback for each canonical host; None for the Library itself."""
+
+
+@contextmanager
+def open_source(project: Project, params: Params) -> Iterator[Source]:
+    """Open the source that `harvest.source` names, and close it afterwards.
+
+    Raises:
+        SourceError: If the replica does not start.
+    """
+    scope = scope_of(project, params)
+    if params.harvest.source != "sample":
+        yield Source(scope=scope, redirect=None)
+        return
+    replica = absolute_images(project, params.replica)
+    process = subprocess.Popen(
+        replica_command(replica),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=project.root,
+    )
+    try:
+        address = _read_address(process)
+        yield Source(scope=scope, redirect=dict.fromkeys(HOSTS, address))
+    finally:
+        process.terminate()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+def absolute_images(project: Project, replica: ReplicaParams) -> ReplicaParams:
+    """Resolve `replica.images` against the project, so that any working folder will do."""
+    if replica.images is None:
+        return replica
+    return replica.model_copy(update={"images": str(project.root / replica.images)})
+
+
+def scope_of(project: Project, params: Params) -> str:
+    """Name a source by what its files depend on; a replica's number of items is no part."""
+    if params.harvest.source != "sample":
+        return params.harvest.source
+    replica = absolute_images(project, params.replica)
+    if replica.images is not None:
+        return f"sample:images={_fingerprint_folder(Path(replica.images))}:code={_hash_code()}"
+    return f"sample:seed={replica.seed}:pixels={replica.pixels}:code={_hash_code()}"
+
+
+def _fingerprint_folder(folder: Path) -> str:
+    """Fingerprint a folder's files by name, size and time: its pictures may be replaced."""
+    digest = hashlib.sha256(str(folder).encode())
+    for path in sorted(folder.glob("*")):
+        facts = path.stat()
+        digest.update(f"{path.name}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
+    return digest.hexdigest()[:16]
+
+
+def _hash_code() -> str:
+    """Hash the replica's code, which decides what it draws."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(replica_package.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def replica_command(replica: ReplicaParams) -> list[str]:
+    """The command that serves a replica until its standard input closes."""
+    command = [sys.executable, "-m", "replica", "--until-stdin-closes", "--port", "0"]
+    for name in ("items", "seed", "pixels", "images"):
+        value = getattr(replica, name)
+        if value is not None:
+            command += [f"--{name}", str(value)]
+    return command
+
+
+def _read_address(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        line = process.stdout.readline() if selector.select(START_LIMIT_S) else ""
+    try:
+        address: str = json.loads(line)["url"]
+    except (ValueError, KeyError) as exc:
+        raise SourceError(
+            f"the replica did not say its address within {START_LIMIT_S:.0f} s "
+            f"(it printed {line.strip()!r}); start it alone with `photochrom replica` to see why"
+        ) from exc
+    return address

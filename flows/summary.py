@@ -1,0 +1,50 @@
+"""The last screen: what was made, where to look, what to run next."""
+
+import json
+
+from flows.account import read_account
+from flows.errors import AccountError
+from flows.project import Project
+from flows.server import find_server
+
+NEXT = """\
+Next
+  . .venv/bin/activate                      puts `photochrom` and `dvc` on the path
+  photochrom colorize PHOTO --out colorized     colours a photograph of yours
+  photochrom status                             the account of every stage
+  dvc repro                                     after a change in params.yaml"""
+
+
+def summarise(project: Project, *, size: int) -> str:
+    """Say in one screen of 80 columns what the pipeline has made.
+
+    Args:
+        project: The checkout.
+        size: Side of the samples, in pixels.
+
+    Raises:
+        AccountError: If the pipeline has not run to its end.
+    """
+    lines = {line.stage: line for line in read_account(project, size=size)}
+    path = project.data / "evaluation" / "metrics.json"
+    if not lines["evaluate"].run:
+        raise AccountError(f"{path}: no evaluation yet; run `dvc repro` first")
+    figures = json.loads(path.read_text("utf-8"))
+    gap = figures["difference"]["lightness_by_row"]["de00"]
+    server = find_server(project)
+    made = (
+        f"{lines['scans'].passed} prints harvested, {lines['shards'].passed} samples in shards.\n"
+        f"On {figures['views']} views it has not seen, the model is off by "
+        f"{figures['model']['de00']['mean']:.2f} dE00;\n"
+        f"a table of lightness by row, by "
+        f"{figures['baselines']['lightness_by_row']['de00']['mean']:.2f} "
+        f"(difference {gap['mean']:+.2f}, 95 % {gap['low']:+.2f} to {gap['high']:+.2f})."
+    )
+    look = [
+        "Look at",
+        f"  {project.data / 'report.html'}",
+        "      pictures, figures, crops, the account: open it in a browser",
+    ]
+    if server is not None:
+        look += [f"  {server.url}", "      the runs in the Prefect UI; `photochrom down` ends it"]
+    return "\n\n".join(["", made, "\n".join(look), NEXT])

@@ -1,0 +1,77 @@
+"""Flows: shards to a model, and the model to its figures."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger
+
+from flows.artifacts import publish_account, publish_pictures
+from flows.batches import progress
+from flows.params import Params
+from flows.project import Project
+from train.evaluation import evaluate as evaluate_model
+from train.launch import launch_local
+from train.run import RESULT, prepare_run
+
+
+@flow(name="train", flow_run_name="train-{settings[train][runner]}")
+def train(root: str, settings: dict[str, Any]) -> str:
+    """Train the model on the shards."""
+    project, params = Project(Path(root)), Params.model_validate(settings)
+    run, log = project.state / "runs" / "train", get_run_logger()
+    prepare_run(
+        run,
+        params.train,
+        shards=project.shards(params.preprocess.size),
+        checkpoints_root=project.state / "checkpoints",
+    )
+    with progress("train") as show:
+
+        def on_progress(event: dict[str, Any]) -> None:
+            log.info(json.dumps(event))
+            if "step" in event:
+                show(event["step"] / params.train.steps)
+
+        launch_local(
+            run,
+            processes=params.train.processes,
+            threads=params.train.threads,
+            on_progress=on_progress,
+        )
+    model = project.data / "model"
+    if model.exists():
+        shutil.rmtree(model)
+    shutil.move(run / RESULT, model)
+    publish_account(project, "train", size=params.preprocess.size)
+    publish_pictures("curve", [model / "curve.png"])
+    record = json.loads((model / "model.json").read_text("utf-8"))
+    return f"{record['steps']} steps; best validation dE00 {record['metrics']['val_dE00']:.2f}"
+
+
+@flow(name="evaluate", flow_run_name="evaluate")
+def evaluate(root: str, settings: dict[str, Any]) -> str:
+    """Measure the model on the test split."""
+    project, params = Project(Path(root)), Params.model_validate(settings)
+    out = project.data / "evaluation"
+    with progress("evaluate") as show:
+        evaluate_model(
+            shards=project.shards(params.preprocess.size),
+            model=project.data / "model",
+            out=out,
+            on_progress=show,
+        )
+    publish_account(project, "evaluate", size=params.preprocess.size)
+    publish_pictures("test", sorted((out / "pictures").glob("*.jpg")))
+    return say_result(json.loads((out / "metrics.json").read_text("utf-8")))
+
+
+def say_result(figures: dict[str, Any]) -> str:
+    """Say in one line how the model does against the lightness-by-row table."""
+    gap = figures["difference"]["lightness_by_row"]["de00"]
+    return (
+        f"dE00 {figures['model']['de00']['mean']:.2f}, "
+        f"{gap['mean']:+.2f} [{gap['low']:+.2f}, {gap['high']:+.2f}] against the table "
+        f"by row, {figures['views']} views"
+    )

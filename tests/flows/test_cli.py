@@ -1,0 +1,87 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli import app
+from flows.stages import STAGES
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = [stage.name for stage in STAGES]
+COMMANDS += ["status", "colorize", "summary", "replica", "ui", "down"]
+LINES, COLUMNS = 24, 80
+
+
+@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS)], ids=str)
+def test_help_fits_a_screen(words: list[str]) -> None:
+    result = CliRunner().invoke(app, [*words, "--help"], terminal_width=COLUMNS)
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert len(lines) <= LINES
+    assert max(map(len, lines)) <= COLUMNS
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["colorize", "--help"]])
+def test_help_loads_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys; from flows.cli import app\n"
+        f"try: app({words!r})\n"
+        "except SystemExit: pass\n"
+        "heavy = {'prefect', 'torch', 'pyarrow', 'cv2', 'numpy', 'rich'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flows", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_known_fault_is_one_message_and_no_traceback(tmp_path: Path) -> None:
+    done = run("status", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "expected a params.yaml here or in a folder above" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_params_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    done = run("crop", "--params", "none.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "none.yaml: expected a params file" in done.stderr
+    assert not (tmp_path / ".photochrom").exists()
+
+
+def test_status_of_a_fresh_checkout_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    done = run("status", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.count("not run") == 8
+
+
+def test_summary_before_the_first_run_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    done = run("summary", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "run `dvc repro` first" in done.stderr
+
+
+def test_a_port_in_use_is_said_so(tmp_path: Path) -> None:
+    import socket
+
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = run("replica", "--port", str(taken.getsockname()[1]), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "expected a free port, but it is taken" in done.stderr

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from flows.errors import ParamsError
+from flows.params import read_params
+from flows.project import find_project
+
+PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
+
+
+def test_the_committed_file_is_complete() -> None:
+    assert read_params(PARAMS).harvest.source == "sample"
+
+
+def test_an_override_wins_over_the_file() -> None:
+    params = read_params(PARAMS, ["train.steps=7", "replica.images=/prints", "train.steps=9"])
+    assert (params.train.steps, params.replica.images) == (9, "/prints")
+
+
+def test_an_unknown_key_is_named_with_its_file_and_a_near_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(PARAMS.read_text().replace("  steps:", "  stepz:"))
+    with pytest.raises(ParamsError) as caught:
+        read_params(path)
+    message = str(caught.value)
+    assert f"{path}: train.stepz: expected a known setting" in message
+    assert "did you mean train.steps?" in message
+    assert f"{path}: train.steps: expected a value" in message
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("train.steps=many", "--set train.steps: train.steps: input should be a valid integer"),
+        ("train.steps=0", "greater than or equal to 1, got 0"),
+        ("harvest.source=moon", "'sample' or 'loc', got 'moon'"),
+        ("preprocess.nosuch=1", "--set preprocess.nosuch: preprocess.nosuch: expected a known"),
+        ("steps", "--set steps: expected section.key=value"),
+        ("train.steps.deep=1", "steps is a setting, not a section"),
+        ("train.steps=[", "expected a YAML value"),
+    ],
+)
+def test_a_wrong_override_says_what_was_expected(override: str, expected: str) -> None:
+    with pytest.raises(ParamsError) as caught:
+        read_params(PARAMS, [override])
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["- a list", "a: [", "\x00"])
+def test_a_file_that_is_no_params_file_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(ParamsError, match=str(path)):
+        read_params(path)
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="name another one with --params"):
+        read_params(tmp_path / "nowhere.yaml")
+
+
+def test_a_project_is_found_from_below_and_missed_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").touch()
+    below = tmp_path / "data" / "scans"
+    below.mkdir(parents=True)
+    assert find_project(below).root == tmp_path.resolve()
+    with pytest.raises(ParamsError, match=r"expected a params\.yaml"):
+        find_project(Path("/"))
