@@ -9,10 +9,10 @@ from flows.server import find_server
 
 NEXT = """\
 Next
-  . .venv/bin/activate                      puts `photochrom` and `dvc` on the path
-  photochrom colorize PHOTO --out colorized     colours a photograph of yours
-  photochrom status                             the account of every stage
-  dvc repro                                     after a change in params.yaml"""
+  . .venv/bin/activate                       puts photochrom and dvc on the path
+  photochrom colorize PHOTO --out colorized  colours a photograph of yours
+  photochrom status                          the account of every stage
+  dvc repro                                  after a change in params.yaml"""
 
 
 def summarise(project: Project, *, size: int) -> str:
@@ -35,10 +35,10 @@ def summarise(project: Project, *, size: int) -> str:
     made = (
         f"{lines['scans'].passed} prints harvested, {lines['shards'].passed} samples in shards.\n"
         f"On {figures['views']} views it has not seen, the model is off by "
-        f"{figures['model']['de00']['mean']:.2f} dE00;\n"
-        f"a table of lightness by row, by "
+        f"{figures['model']['de00']['mean']:.2f} dE00; a\n"
+        f"table of lightness by row, by "
         f"{figures['baselines']['lightness_by_row']['de00']['mean']:.2f} "
-        f"(difference {gap['mean']:+.2f}, 95 % {gap['low']:+.2f} to {gap['high']:+.2f})."
+        f"({gap['mean']:+.2f}, 95 % {gap['low']:+.2f} to {gap['high']:+.2f})."
     )
     look = [
         "Look at",

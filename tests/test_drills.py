@@ -1,0 +1,178 @@
+"""Drills: the pipeline by DVC, in copies of the checkout, with and without Git, and killed."""
+
+import json
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from flows.stages import STAGES
+from harvest.manifest import SCANS_SCHEMA, read_manifest
+from preprocess.manifest import GROUPS_SCHEMA
+from tests.pipeline import Checkout, copy_checkout, environment, make_project
+
+pytestmark = pytest.mark.drill
+
+SMALL = {
+    "replica": {"items": 48, "pixels": 640},
+    "preprocess": {"size": 64},
+    "train": {"input": 32, "steps": 10, "validate_every": 5},
+}
+NAMES = [stage.name for stage in STAGES]
+
+
+def change(checkout: Checkout, **sections: Mapping[str, object]) -> None:
+    path = checkout.root / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    for name, settings in sections.items():
+        params[name] |= settings
+    path.write_text(yaml.safe_dump(params))
+
+
+def must(checkout: Checkout, *words: str) -> str:
+    done = checkout.call(*words)
+    assert done.returncode == 0, f"{words}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def stages_run(output: str) -> list[str]:
+    return re.findall(r"Running stage '(\w+)'", output)
+
+
+def find_processes(root: Path) -> list[psutil.Process]:
+    """Processes that name the folder, or stand in it."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd", "status"]):
+        words = " ".join(process.info["cmdline"] or [])
+        inside = str(root) in words or str(root) in (process.info["cwd"] or "")
+        if inside and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+def read_shards(checkout: Checkout) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (checkout.data / "shards/64").glob("*.tar")}
+
+
+@pytest.mark.parametrize("with_git", [True, False], ids=["git", "no-git"])
+def test_make_demo_in_a_fresh_copy(tmp_path: Path, with_git: bool) -> None:
+    checkout = copy_checkout(tmp_path / "a copy")
+    change(checkout, **SMALL)
+    if with_git:
+        must(checkout, "git", "init", "-q")
+        must(checkout, "git", "add", "-A")
+        identity = ("-c", "user.name=drill", "-c", "user.email=drill@localhost")
+        must(checkout, "git", *identity, "commit", "-qm", "all")
+    elsewhere = Checkout(tmp_path)
+    try:
+        first = must(elsewhere, "make", "-C", str(checkout.root), "demo")
+        assert stages_run(first) == NAMES
+        assert str(checkout.data / "report.html") in first
+        assert stages_run(must(elsewhere, "make", "-C", str(checkout.root), "demo")) == []
+        if with_git:
+            status = must(checkout, "git", "status", "--porcelain").split()
+            assert status in ([], ["??", "dvc.lock"], ["M", "dvc.lock"])
+    finally:
+        must(checkout, "make", "clean")
+    assert find_processes(checkout.root) == []
+
+
+def test_only_what_depends_on_a_change_runs_again(tmp_path: Path) -> None:
+    checkout = copy_checkout(tmp_path / "copy")
+    must(checkout, "dvc", "config", "--local", "core.no_scm", "true")
+    change(checkout, **SMALL)
+    try:
+        assert stages_run(must(checkout, "dvc", "repro")) == NAMES
+        assert stages_run(must(checkout, "dvc", "repro")) == []
+        change(checkout, preprocess={"min_confidence": 0.81})
+        again = stages_run(must(checkout, "dvc", "repro"))
+        assert again[0] == "crop"
+        assert not {"catalog", "scans", "dedupe"} & set(again)
+        before = read_shards(checkout)
+        change(checkout, replica={"items": 49})
+        must(checkout, "dvc", "repro", "shards")
+        after = read_shards(checkout)
+        changed = {name for name in before | after if before.get(name) != after.get(name)}
+        # Item 49 is one print; where it has a second resource, that is of the same print.
+        assert len(changed) == 1
+        must(checkout, "photochrom", "down")
+    finally:
+        checkout.call("photochrom", "down")
+    assert find_processes(checkout.root) == []
+
+
+def test_a_killed_harvest_goes_on_from_where_it_was(tmp_path: Path) -> None:
+    settings = ("replica.items=60", "replica.pixels=1600")
+    killed, whole = (make_project(tmp_path / name, *settings) for name in ("killed", "whole"))
+    try:
+        for project in (killed, whole):
+            project.run("catalog")
+        whole.run("scans")
+        words = ["photochrom", "scans", *(part for text in settings for part in ("--set", text))]
+        process = subprocess.Popen(words, cwd=killed.root, env=environment())
+        scans = killed.data / "scans"
+        wait_until(lambda: len(list(scans.rglob("*.jpg"))) >= 10)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        wait_until(lambda: not [p for p in find_processes(killed.root) if "replica" in p.cmdline()])
+        came = {path: path.stat().st_mtime_ns for path in recorded(killed)}
+        assert 0 < len(came) < len(read_manifest(whole.data / "scans.parquet", SCANS_SCHEMA))
+        killed.run("scans")
+        assert all(path.stat().st_mtime_ns == stamp for path, stamp in came.items())
+        one, two = (project.data / "scans.parquet" for project in (killed, whole))
+        assert one.read_bytes() == two.read_bytes()
+        assert not [path for path in scans.rglob("*") if path.name.startswith(".")]
+    finally:
+        for project in (killed, whole):
+            project.call("photochrom", "down")
+    assert find_processes(tmp_path) == []
+
+
+def recorded(project: Checkout) -> list[Path]:
+    """The files that the ledger says came whole."""
+    with closing(sqlite3.connect(project.root / ".photochrom" / "ledger.sqlite")) as ledger:
+        rows = ledger.execute("SELECT path FROM files WHERE path IS NOT NULL").fetchall()
+    return [project.data / path for (path,) in rows]
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.shared
+def test_the_seventy_real_prints(tmp_path: Path, shared: Path) -> None:
+    checkout = copy_checkout(tmp_path / "real")
+    must(checkout, "dvc", "config", "--local", "core.no_scm", "true")
+    change(checkout, replica={"images": str(shared / "photochroms")})
+    try:
+        must(checkout, "dvc", "repro")
+        status = must(checkout, "photochrom", "status")
+        assert status.count(" ok") == 8
+    finally:
+        checkout.call("photochrom", "down")
+    titles = {
+        row["scan_id"]: row["title"]
+        for row in read_manifest(checkout.data / "scans.parquet", SCANS_SCHEMA)
+    }
+    views: dict[str, set[str]] = {}
+    for row in read_manifest(checkout.data / "groups.parquet", GROUPS_SCHEMA):
+        views.setdefault(row["view_id"], set()).add(titles[row["scan_id"]])
+    assert len(titles) == 70
+    assert sorted(sorted(view) for view in views.values() if len(view) > 1) == [
+        ["gb-england-devonshire-brixham", "gb-station-322-brixham"],
+        ["gb-england-devonshire-torquay", "gb-station-321-torquay"],
+    ]
+    figures = json.loads((checkout.data / "evaluation" / "metrics.json").read_text())
+    assert figures["samples"] > 0
+    assert (checkout.data / "report.html").stat().st_size > 1_000_000
