@@ -7,11 +7,8 @@ bench/results/crop_truth.json, and with --draw the outlines of all real prints.
 """
 
 import argparse
-import datetime
 import io
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Iterator
@@ -21,6 +18,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from _record import write_record
 from PIL import Image, ImageDraw
 
 from preprocess.border import Border, find_border
@@ -209,8 +207,6 @@ def main() -> None:
     parser.add_argument("--draw", type=Path)
     wanted = parser.parse_args()
     cases = [*real_cases(), *generated_cases(wanted.items, wanted.seed), *laid_cases(wanted.laid)]
-    folder = HERE / "results"
-    folder.mkdir(exist_ok=True)
     scans = [decode(case) for case in cases]
     runs, borders = [], list[Border]()
     for number in range(wanted.runs):
@@ -221,21 +217,19 @@ def main() -> None:
             {"run": number + 1, "cpu_ms_per_scan": round(cpu_ms, 1), "sets": by_set(cases, borders)}
         )
     median = median_of(runs)
-    result = {
-        "benchmark": "crop_truth",
-        "machine": machine(),
-        "date": datetime.date.today().isoformat(),
-        "settings": {
+    write_record(
+        "crop_truth",
+        packages=("numpy", "opencv-python-headless"),
+        settings={
             "items": wanted.items,
             "seed": wanted.seed,
             "laid": wanted.laid,
             "min_confidence": MIN_CONFIDENCE,
             "bad_from_share_of_diagonal": BAD,
         },
-        "runs": runs,
-        "median": median,
-    }
-    (folder / "crop_truth.json").write_text(json.dumps(result, indent=1) + "\n")
+        runs=runs,
+        median=median,
+    )
     print(json.dumps(median, indent=1))
     if wanted.draw:
         real = [place for place, case in enumerate(cases) if case.kind in ("labelled", "unmounted")]
@@ -251,32 +245,12 @@ def by_set(cases: list[Case], borders: list[Border]) -> dict[str, dict[str, Any]
     return sets
 
 
-def machine() -> dict[str, Any]:
-    """Describe where this ran."""
-    return {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "opencv": cv2.__version__,
-        "numpy": np.__version__,
-    }
-
-
 def decode(case: Case) -> np.ndarray:
     """Decode a case as the crop stage would."""
     if case.kind in ("labelled", "unmounted"):
         return read_rgb(PRINTS / case.name)
     with Image.open(io.BytesIO(case.packed)) as image:
         return np.array(image.convert("RGB"))
-
-
-def processor() -> str:
-    """Name the processor."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
 
 
 def median_of(runs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.terminal import bar
 
@@ -62,6 +63,7 @@ def run_batches(
     batches: Sequence[list[T]],
     *,
     stage: str,
+    workers: int = 1,
     executor: Executor | None = None,
 ) -> list[R]:
     """Run a function on every batch, each in a Prefect task of the calling flow.
@@ -70,7 +72,8 @@ def run_batches(
         function: Takes one batch. It must be picklable when `executor` has processes.
         batches: The work, in order.
         stage: Name of the stage, for the progress and the names of the tasks.
-        executor: Where the batches run; the flow's own task threads without one.
+        workers: Batches at a time.
+        executor: Where the batches run; the task's own thread without one.
 
     Returns:
         What the function returned, in the order of the batches.
@@ -83,9 +86,13 @@ def run_batches(
 
     results: list[R] = []
     log = get_run_logger()
-    with progress(stage) as show:
+    runner: ThreadPoolTaskRunner[R] = ThreadPoolTaskRunner(max_workers=workers)
+    with progress(stage) as show, runner:
         futures = [
-            task(name=f"{stage}-batch", task_run_name=f"{stage}-{number:04d}")(run).submit(batch)
+            runner.submit(
+                task(name=f"{stage}-batch", task_run_name=f"{stage}-{number:04d}")(run),
+                parameters={"batch": batch},
+            )
             for number, batch in enumerate(batches)
         ]
         for number, future in enumerate(futures):

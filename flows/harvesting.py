@@ -55,7 +55,7 @@ def scans(root: str, settings: dict[str, Any]) -> str:
             rendition=params.harvest.rendition,
             workers=to_workers(params.harvest),
         )
-        # One batch at a time: the downloads' own threads keep to `harvest.workers`.
+        # One batch at a time: the threads within it are `harvest.workers`, and the pace is theirs.
         got = list(chain.from_iterable(run_batches(download, cut(listed), stage="scans")))
     prune_scans(project.data, source=params.harvest.source, scans=got)
     write_manifest(project.data / "scans.parquet", got, SCANS_SCHEMA)

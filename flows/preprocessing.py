@@ -36,13 +36,21 @@ def dedupe(root: str, settings: dict[str, Any]) -> str:
     with worker_processes(params.workers, preload="preprocess.dedupe") as pool:
         hash_batch = partial(hash_scans, data=project.data)
         batches = run_batches(
-            hash_batch, spread(jobs, params.workers), stage="dedupe", executor=pool
+            hash_batch,
+            spread(jobs, params.workers),
+            stage="dedupe",
+            workers=params.workers,
+            executor=pool,
         )
         scans = list(chain.from_iterable(batches))
         near = propose_pairs(scans, radius=params.hash_radius)
         compare_batch = partial(compare_scans, data=project.data, same_view=params.same_view)
         compared = run_batches(
-            compare_batch, spread(near, params.workers), stage="compare", executor=pool
+            compare_batch,
+            spread(near, params.workers),
+            stage="compare",
+            workers=params.workers,
+            executor=pool,
         )
     rows = group_scans(scans, list(chain.from_iterable(compared)))
     write_manifest(project.data / "groups.parquet", rows, GROUPS_SCHEMA)
@@ -66,7 +74,13 @@ def crop(root: str, settings: dict[str, Any]) -> str:
     ]
     with worker_processes(params.workers, preload="preprocess.crop") as pool:
         crop_batch = partial(crop_scans, data=project.data, min_confidence=params.min_confidence)
-        batches = run_batches(crop_batch, spread(jobs, params.workers), stage="crop", executor=pool)
+        batches = run_batches(
+            crop_batch,
+            spread(jobs, params.workers),
+            stage="crop",
+            workers=params.workers,
+            executor=pool,
+        )
     rows = list(chain.from_iterable(batches))
     sheets = write_contact_sheets(rows, paths=paths, data=project.data, out=project.data / "crops")
     write_manifest(project.data / "crops.parquet", rows, CROPS_SCHEMA)
@@ -87,7 +101,11 @@ def pairs(root: str, settings: dict[str, Any]) -> str:
     with worker_processes(params.workers, preload="preprocess.pairs") as pool:
         align_batch = partial(align_pairs, data=project.data)
         batches = run_batches(
-            align_batch, spread(jobs, params.workers), stage="pairs", executor=pool
+            align_batch,
+            spread(jobs, params.workers),
+            stage="pairs",
+            workers=params.workers,
+            executor=pool,
         )
     rows = list(chain.from_iterable(batches))
     write_manifest(project.data / "pairs.parquet", rows, PAIRS_SCHEMA)
@@ -111,7 +129,13 @@ def shards(root: str, settings: dict[str, Any]) -> str:
     )
     with worker_processes(params.workers, preload="preprocess.shards") as pool:
         write_batch = partial(_write_each, data=project.data, out=out)
-        batches = run_batches(write_batch, cut(plan.shards, size=1), stage="shards", executor=pool)
+        batches = run_batches(
+            write_batch,
+            cut(plan.shards, size=1),
+            stage="shards",
+            workers=params.workers,
+            executor=pool,
+        )
     finish_shards(plan, list(chain.from_iterable(batches)), out=out, size=params.size)
     line = publish_account(project, "shards", size=params.size)
     return f"{line.passed} samples in {len(plan.shards)} shards of {params.size} px"

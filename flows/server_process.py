@@ -48,6 +48,8 @@ def main() -> None:
     temporary.write_text(json.dumps(server, indent=2) + "\n", "utf-8")
     temporary.replace(record)
     threading.Thread(target=watch, args=(record, token), daemon=True).start()
+    # The page asks the API at this address; without it, at Prefect's usual port.
+    os.environ["PREFECT_SERVER_UI_API_URL"] = f"{server['url']}/api"
     sys.argv = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
     runpy.run_module("prefect", run_name="__main__", alter_sys=True)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from flows.errors import ServerError
 from flows.project import Project
@@ -26,6 +27,8 @@ def project(tmp_path: Path) -> Iterator[Project]:
 def test_one_server_serves_the_checkout_until_it_is_stopped(project: Project) -> None:
     first = start_server(project)
     assert start_server(project) == first
+    told = requests.get(f"{first.url}/ui-settings", timeout=10).json()
+    assert told["api_url"] == f"{first.url}/api"
     assert stop_server(project)
     assert not psutil.pid_exists(first.pid) or psutil.Process(first.pid).status() == "zombie"
     assert find_server(project) is None
