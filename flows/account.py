@@ -10,8 +10,10 @@ from typing import Any
 import pyarrow as pa
 from rich.table import Table
 
+from flows.errors import AccountError
 from flows.project import Project
 from harvest.manifest import CATALOG_SCHEMA, SCANS_SCHEMA, read_manifest
+from preprocess.index import read_index
 from preprocess.manifest import CROPS_SCHEMA, GROUPS_SCHEMA, PAIRS_SCHEMA, SAMPLES_SCHEMA
 
 Row = dict[str, Any]
@@ -68,7 +70,9 @@ def read_account(project: Project, *, size: int) -> list[Line]:
         _count(one, rows[one.stage], expected=_expected(one.stage, rows))
         for one in _manifests(project, size)
     ]
-    lines += [_count_model(project, rows["shards"]), _count_evaluation(project, rows["shards"])]
+    shards = project.shards(size)
+    lines.append(_count_model(project, rows["shards"], shards=shards))
+    lines.append(_count_evaluation(project, rows["shards"]))
     return [_with_gap(line, lines[number + 1 :]) for number, line in enumerate(lines)]
 
 
@@ -108,25 +112,28 @@ def _read(manifest: Ledgered) -> list[Row] | None:
     return read_manifest(manifest.path, manifest.schema) if manifest.path.is_file() else None
 
 
-def _expected(stage: str, rows: dict[str, list[Row] | None]) -> int | None:
-    """Rows that a stage must have, from the manifests before it; None where there is no telling."""
+def _expected(stage: str, rows: dict[str, list[Row] | None]) -> Counter[str] | None:
+    """Scans that a stage must have a row for, from the manifests before it; None for the first."""
     catalog, scans, groups = rows["catalog"], rows["scans"], rows["dedupe"]
     crops = rows["crop"]
     if stage == "scans" and catalog is not None:
-        return len([row for row in catalog if row["state"] == "listed"])
+        return Counter(row["resource_id"] for row in catalog if row["state"] == "listed")
     if stage == "dedupe" and scans is not None:
-        return len([row for row in scans if row["state"] == "stored"])
+        return _ids(scans, "stored")
     if stage == "crop" and groups is not None:
-        return len([row for row in groups if row["state"] in ("kept", "negative")])
+        return _ids(groups, "kept", "negative")
     if stage == "pairs" and crops is not None:
-        cropped = [row for row in crops if row["state"] == "cropped"]
-        return len([row for row in cropped if row["role"] == "negative"])
+        return _ids([row for row in crops if row["role"] == "negative"], "cropped")
     if stage == "shards" and crops is not None:
-        return len(crops)
+        return Counter(row["scan_id"] for row in crops)
     return None
 
 
-def _count(manifest: Ledgered, rows: list[Row] | None, *, expected: int | None) -> Line:
+def _ids(rows: Sequence[Row], *states: str) -> Counter[str]:
+    return Counter(row["scan_id"] for row in rows if row["state"] in states)
+
+
+def _count(manifest: Ledgered, rows: list[Row] | None, *, expected: Counter[str] | None) -> Line:
     if rows is None:
         return Line(manifest.stage, manifest.unit, 0, 0, run=False)
     held = Counter(
@@ -134,25 +141,30 @@ def _count(manifest: Ledgered, rows: list[Row] | None, *, expected: int | None) 
     )
     passed = len(rows) - held.total()
     fault = ""
-    if expected is not None and expected != len(rows):
-        fault = (
-            f"{manifest.stage}: {manifest.path.name} has {len(rows)} rows where the stage before "
-            f"passed on {expected}; run `dvc repro` to bring it up to date"
-        )
+    if expected is not None:
+        there = Counter(row["scan_id"] for row in rows)
+        lost, foreign = (expected - there).total(), (there - expected).total()
+        if lost or foreign:
+            fault = (
+                f"{manifest.stage}: {manifest.path.name} lacks {lost} of the {expected.total()} "
+                f"scans that the stage before passed on, and has {foreign} others; run `dvc repro`"
+            )
     return Line(manifest.stage, manifest.unit, len(rows), passed, dict(sorted(held.items())), fault)
 
 
-def _count_model(project: Project, samples: list[Row] | None) -> Line:
+def _count_model(project: Project, samples: list[Row] | None, *, shards: Path) -> Line:
     """Count the samples that the model learned from, and check that they are today's shards."""
     path = project.data / "model" / "model.json"
     if samples is None or not path.is_file():
         return Line("train", "samples", 0, 0, run=False)
-    record = json.loads(path.read_text("utf-8"))
-    written = {row["shard"] for row in samples if row["split"] in ("train", "val") and row["shard"]}
-    seen = [row for row in samples if row["state"] == "written" and row["shard"] in written]
-    used = sum(row["shard"] in record["shards"] for row in seen)
+    known = read_json(path, stage="train")["shards"]
+    there = {shard.name: shard.sha256 for shard in read_index(shards).shards}
+    seen = [
+        row for row in samples if row["state"] == "written" and row["split"] in ("train", "val")
+    ]
+    used = sum(known.get(row["shard"]) == there.get(row["shard"]) for row in seen)
     fault = ""
-    if not written <= set(record["shards"]):
+    if used != len(seen):
         fault = "train: the model was not trained on these shards; run `dvc repro`"
     return Line("train", "samples", len(seen), used, fault=fault)
 
@@ -161,12 +173,27 @@ def _count_evaluation(project: Project, samples: list[Row] | None) -> Line:
     path = project.data / "evaluation" / "metrics.json"
     if samples is None or not path.is_file():
         return Line("evaluate", "samples", 0, 0, run=False)
-    measured = json.loads(path.read_text("utf-8"))["samples"]
+    measured = read_json(path, stage="evaluate")["samples"]
     there = sum(row["split"] == "test" and row["state"] == "written" for row in samples)
     fault = ""
     if measured != there:
         fault = f"evaluate: {measured} samples measured of {there} in the split; run `dvc repro`"
     return Line("evaluate", "samples", there, measured, fault=fault)
+
+
+def read_json(path: Path, *, stage: str) -> dict[str, Any]:
+    """Read a figure file of a stage.
+
+    Raises:
+        AccountError: If it is missing or torn; the message names the stage to run.
+    """
+    try:
+        record: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as exc:
+        raise AccountError(
+            f"{path}: expected what `photochrom {stage}` writes ({exc}); run it first"
+        ) from exc
+    return record
 
 
 def _with_gap(line: Line, later: Sequence[Line]) -> Line:

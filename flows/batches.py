@@ -1,5 +1,6 @@
 """Batches: how a flow spreads a stage's work over Prefect tasks and shows how far it is."""
 
+import math
 import multiprocessing
 import os
 import threading
@@ -12,6 +13,7 @@ from uuid import UUID
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.terminal import bar
@@ -22,6 +24,9 @@ R = TypeVar("R")
 BATCH = 50
 """Scans in a task: 50 to 100 keep Prefect's 3 to 5 ms a task out of sight."""
 
+MOST_TASKS = 200
+"""Tasks of a stage: more are slow to show, and fill the server's database."""
+
 
 def cut(jobs: Sequence[T], size: int = BATCH) -> list[list[T]]:
     """Cut jobs into batches of at most `size`, in order."""
@@ -29,8 +34,9 @@ def cut(jobs: Sequence[T], size: int = BATCH) -> list[list[T]]:
 
 
 def spread(jobs: Sequence[T], workers: int) -> list[list[T]]:
-    """Cut jobs so that each worker gets several batches, none above `BATCH`."""
-    return cut(jobs, max(1, min(BATCH, len(jobs) // (4 * workers))))
+    """Cut jobs so that each worker gets several batches, and the stage few hundred tasks."""
+    size = max(1, min(BATCH, len(jobs) // (4 * workers)), math.ceil(len(jobs) / MOST_TASKS))
+    return cut(jobs, size)
 
 
 @contextmanager
@@ -90,7 +96,12 @@ def run_batches(
     with progress(stage) as show, runner:
         futures = [
             runner.submit(
-                task(name=f"{stage}-batch", task_run_name=f"{stage}-{number:04d}")(run),
+                task(
+                    name=f"{stage}-batch",
+                    task_run_name=f"{stage}-{number:04d}",
+                    # The stages themselves skip what is done; a batch has no key worth computing.
+                    cache_policy=NO_CACHE,
+                )(run),
                 parameters={"batch": batch},
             )
             for number, batch in enumerate(batches)

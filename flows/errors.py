@@ -18,4 +18,4 @@ class SourceError(FlowsError):
 
 
 class AccountError(FlowsError):
-    """The manifests do not add up."""
+    """What is to be counted or shown is missing or torn."""

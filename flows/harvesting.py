@@ -15,11 +15,11 @@ from flows.params import Params
 from flows.project import Project
 from flows.source import open_source
 from harvest.client import Client
-from harvest.download import Store, download_batch, prune_scans
+from harvest.download import Store, check_reached, download_batch, prune_scans
 from harvest.ledger import Ledger
 from harvest.listing import fetch_catalog
-from harvest.manifest import CATALOG_SCHEMA, SCANS_SCHEMA, read_manifest, write_manifest
-from harvest.records import CatalogState, to_catalog_row
+from harvest.manifest import CATALOG_SCHEMA, SCANS_SCHEMA, read_catalog_rows, write_manifest
+from harvest.records import CatalogState
 from harvest.sources import open_client, to_workers
 
 
@@ -42,8 +42,8 @@ def catalog(root: str, settings: dict[str, Any]) -> str:
 def scans(root: str, settings: dict[str, Any]) -> str:
     """Download one scan of each resource."""
     project, params = Project(Path(root)), Params.model_validate(settings)
-    catalogued = read_manifest(project.data / "catalog.parquet", CATALOG_SCHEMA)
-    listed = [to_catalog_row(row) for row in catalogued if row["state"] == CatalogState.LISTED]
+    catalogued = read_catalog_rows(project.data / "catalog.parquet")
+    listed = [row for row in catalogued if row.state is CatalogState.LISTED]
     with (
         _open(project, params) as (client, scope),
         Ledger(project.state / "ledger.sqlite") as ledger,
@@ -57,6 +57,7 @@ def scans(root: str, settings: dict[str, Any]) -> str:
         )
         # One batch at a time: the threads within it are `harvest.workers`, and the pace is theirs.
         got = list(chain.from_iterable(run_batches(download, cut(listed), stage="scans")))
+    check_reached(got)
     prune_scans(project.data, source=params.harvest.source, scans=got)
     write_manifest(project.data / "scans.parquet", got, SCANS_SCHEMA)
     line = publish_account(project, "scans", size=params.preprocess.size)

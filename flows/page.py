@@ -1,8 +1,7 @@
 """What the report shows, gathered from the manifests; the template lays it out."""
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from flows.account import Line, read_account
+from flows.account import Line, read_account, read_json
 from flows.params import Params
 from flows.project import Project
 from flows.thumbnails import array_data_uri, embed_png, read_data_uri
@@ -21,6 +20,8 @@ from preprocess.lab import from_bytes, to_rgb
 from preprocess.manifest import GROUPS_SCHEMA, SAMPLES_SCHEMA
 from preprocess.samples import Sample
 from train.evaluation import read_split
+
+Row = dict[str, Any]
 
 GALLERY = 24
 TWINS = 24
@@ -67,7 +68,8 @@ def render_report(project: Project, params: Params, harvested: Harvested) -> str
     """Draw the report: one page that needs nothing beside it.
 
     Raises:
-        ManifestError: If a stage before it has not run.
+        ManifestError: If a manifest is missing.
+        AccountError: If the model is missing, or has not been evaluated.
         OSError: If one of its pictures cannot be read.
     """
     environment = Environment(
@@ -82,12 +84,12 @@ def gather(project: Project, params: Params, *, harvested: Harvested) -> dict[st
     """Gather what the template needs, every picture as a data URI."""
     data, shards = project.data, project.shards(params.preprocess.size)
     account = read_account(project, size=params.preprocess.size)
-    figures = json.loads((data / "evaluation" / "metrics.json").read_text("utf-8"))
-    record = json.loads((data / "model" / "model.json").read_text("utf-8"))
+    figures = read_json(data / "evaluation" / "metrics.json", stage="evaluate")
+    record = read_json(data / "model" / "model.json", stage="train")
     titles = {row["key"]: row["title"] for row in _written(shards)}
     pictures = sorted((data / "evaluation" / "pictures").glob("*.jpg"))
     sheets = sorted((data / "crops").glob("*.jpg"))
-    duplicates = list(_twins(project))
+    joined = _find_joined(project)
     negatives = islice(read_split(shards, "pairs"), TWINS)
     return {
         "version": version("photochrom"),
@@ -101,8 +103,8 @@ def gather(project: Project, params: Params, *, harvested: Harvested) -> dict[st
         "training": _say_training(record),
         "account": account,
         "gallery": _gallery(shards, titles),
-        "groups_text": _say_groups(account, len(duplicates)),
-        "twins": duplicates[:TWINS],
+        "groups_text": _say_groups(account, len(joined)),
+        "twins": _twins(project, joined[:TWINS]),
         "pairs_text": _say_pairs(account),
         "pairs": [_pair(sample) for sample in negatives],
         "crops_text": _say_sheets(len(sheets)),
@@ -216,22 +218,37 @@ def _pair(sample: Sample) -> dict[str, str]:
     }
 
 
-def _twins(project: Project) -> Iterable[dict[str, str]]:
-    """Yield each scan that was joined to another, beside the one kept of its print or view."""
-    scans = {
-        row["scan_id"]: row for row in read_manifest(project.data / "scans.parquet", SCANS_SCHEMA)
-    }
-    groups = read_manifest(project.data / "groups.parquet", GROUPS_SCHEMA)
-    for row in groups:
-        first = row["group_id"] if row["group_id"] != row["scan_id"] else row["view_id"]
-        if row["role"] != "colour" or first == row["scan_id"]:
-            continue
-        yield {
-            "left": read_data_uri(project.data / scans[first]["path"], width=360),
-            "right": read_data_uri(project.data / scans[row["scan_id"]]["path"], width=360),
-            "label": f"{first} and {row['scan_id']}: "
-            f"{'same print' if row['state'] == 'duplicate' else 'same view'}, {row['evidence']}",
+def _find_joined(project: Project) -> list[tuple[Row, Row]]:
+    """Find each scan that stands for no view of its own, after the one kept that it joins."""
+    rows = read_manifest(project.data / "groups.parquet", GROUPS_SCHEMA)
+    kept = [row for row in rows if row["kept"]]
+    of_view = {row["view_id"]: row for row in reversed(kept)}
+    of_group = {row["group_id"]: row for row in kept}
+    pairs = []
+    for row in rows:
+        other = of_view[row["view_id"]] if row["kept"] else of_group.get(row["group_id"])
+        if other is not None and other is not row:
+            pairs.append((other, row))
+    return pairs
+
+
+def _twins(project: Project, joined: Sequence[tuple[Row, Row]]) -> list[dict[str, str]]:
+    scans = read_manifest(project.data / "scans.parquet", SCANS_SCHEMA)
+    paths = {row["scan_id"]: row["path"] for row in scans}
+
+    def show(row: Row) -> str:
+        return read_data_uri(project.data / paths[row["scan_id"]], width=360)
+
+    return [
+        {
+            "left": show(kept),
+            "right": show(row),
+            "label": f"{kept['scan_id']}, kept, and {row['scan_id']}: "
+            f"{'same print' if kept['group_id'] == row['group_id'] else 'same view'}"
+            f"{', ' + row['evidence'] if row['evidence'] else ''}",
         }
+        for kept, row in joined
+    ]
 
 
 def _say_training(record: Mapping[str, Any]) -> str:
@@ -253,6 +270,8 @@ def _say_groups(account: Sequence[Line], joined: int) -> str:
 
 def _say_pairs(account: Sequence[Line]) -> str:
     line = next(line for line in account if line.stage == "pairs")
+    if not line.seen:
+        return "The source has no black-and-white copy negatives."
     return (
         f"{line.passed} of {line.seen} black-and-white copy negatives lie on their colour print "
         "after registration. The model never trains on them."

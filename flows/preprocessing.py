@@ -12,14 +12,13 @@ from flows.batches import cut, run_batches, spread, worker_processes
 from flows.params import Params
 from flows.project import Project
 from harvest.manifest import CATALOG_SCHEMA, SCANS_SCHEMA, read_manifest, write_manifest
-from preprocess.crop import CropJob, crop_scans
+from preprocess.crop import crop_scans, plan_crops
 from preprocess.dedupe import compare_scans, hash_scans
 from preprocess.groups import group_scans
-from preprocess.likeness import ScanJob, propose_pairs
+from preprocess.likeness import plan_hashes, propose_pairs
 from preprocess.manifest import CROPS_SCHEMA, GROUPS_SCHEMA, PAIRS_SCHEMA
 from preprocess.pairs import align_pairs, plan_pairs
 from preprocess.planning import Settings, ShardPlan, plan_shards
-from preprocess.records import Role
 from preprocess.shards import ShardReport, finish_shards, write_shard
 from preprocess.sheets import write_contact_sheets
 
@@ -28,11 +27,7 @@ from preprocess.sheets import write_contact_sheets
 def dedupe(root: str, settings: dict[str, Any]) -> str:
     """Find scans of one print and of one view."""
     project, params = Project(Path(root)), Params.model_validate(settings).preprocess
-    jobs = [
-        ScanJob(row["scan_id"], row["item_id"], Role(row["role"]), row["path"])
-        for row in read_manifest(project.data / "scans.parquet", SCANS_SCHEMA)
-        if row["state"] == "stored"
-    ]
+    jobs = plan_hashes(read_manifest(project.data / "scans.parquet", SCANS_SCHEMA))
     with worker_processes(params.workers, preload="preprocess.dedupe") as pool:
         hash_batch = partial(hash_scans, data=project.data)
         batches = run_batches(
@@ -63,15 +58,8 @@ def dedupe(root: str, settings: dict[str, Any]) -> str:
 def crop(root: str, settings: dict[str, Any]) -> str:
     """Find the print within its mount."""
     project, params = Project(Path(root)), Params.model_validate(settings).preprocess
-    paths = {
-        row["scan_id"]: row["path"]
-        for row in read_manifest(project.data / "scans.parquet", SCANS_SCHEMA)
-    }
-    jobs = [
-        CropJob(row["scan_id"], row["role"], row["view_id"], row["group_id"], paths[row["scan_id"]])
-        for row in read_manifest(project.data / "groups.parquet", GROUPS_SCHEMA)
-        if row["state"] in ("kept", "negative")
-    ]
+    scans = read_manifest(project.data / "scans.parquet", SCANS_SCHEMA)
+    jobs = plan_crops(read_manifest(project.data / "groups.parquet", GROUPS_SCHEMA), scans)
     with worker_processes(params.workers, preload="preprocess.crop") as pool:
         crop_batch = partial(crop_scans, data=project.data, min_confidence=params.min_confidence)
         batches = run_batches(
@@ -82,6 +70,7 @@ def crop(root: str, settings: dict[str, Any]) -> str:
             executor=pool,
         )
     rows = list(chain.from_iterable(batches))
+    paths = {job.scan_id: job.path for job in jobs}
     sheets = write_contact_sheets(rows, paths=paths, data=project.data, out=project.data / "crops")
     write_manifest(project.data / "crops.parquet", rows, CROPS_SCHEMA)
     line = publish_account(project, "crop", size=params.size)

@@ -38,8 +38,10 @@ def main() -> None:
     """Detach, leave a record, start the watch, then become the server."""
     root, port, token = sys.argv[1:]
     record = Path(root) / ".photochrom" / "server.json"
-    if os.fork():
+    if child := os.fork():
         while not names(record, token):
+            if os.waitpid(child, os.WNOHANG) != (0, 0):
+                os._exit(1)  # it died before it could write; the log says why
             time.sleep(0.01)
         os._exit(0)
     os.setsid()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import selectors
 import subprocess
 import sys
@@ -14,9 +15,9 @@ import replica as replica_package
 from flows.errors import SourceError
 from flows.params import Params
 from flows.project import Project
+from harvest.addresses import HOSTS
 from replica.params import ReplicaParams
 
-HOSTS = ("www.loc.gov", "tile.loc.gov")
 START_LIMIT_S = 60.0
 
 
@@ -47,7 +48,7 @@ def open_source(project: Project, params: Params) -> Iterator[Source]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        cwd=project.root,
+        env={**os.environ, "PYTHONSAFEPATH": "1"},
     )
     try:
         address = _read_address(process)

@@ -63,6 +63,6 @@ STAGES = (
         "report",
         "flows.reporting:report",
         "Draw everything on one page.",
-        ("flows.page", "harvest.ledger"),
+        ("flows.page", "flows.source", "harvest.ledger"),
     ),
 )

@@ -1,9 +1,6 @@
 """The last screen: what was made, where to look, what to run next."""
 
-import json
-
-from flows.account import read_account
-from flows.errors import AccountError
+from flows.account import read_account, read_json
 from flows.project import Project
 from flows.server import find_server
 
@@ -23,13 +20,10 @@ def summarise(project: Project, *, size: int) -> str:
         size: Side of the samples, in pixels.
 
     Raises:
-        AccountError: If the pipeline has not run to its end.
+        AccountError: If the model has not been evaluated.
     """
     lines = {line.stage: line for line in read_account(project, size=size)}
-    path = project.data / "evaluation" / "metrics.json"
-    if not lines["evaluate"].run:
-        raise AccountError(f"{path}: no evaluation yet; run `dvc repro` first")
-    figures = json.loads(path.read_text("utf-8"))
+    figures = read_json(project.data / "evaluation" / "metrics.json", stage="evaluate")
     gap = figures["difference"]["lightness_by_row"]["de00"]
     server = find_server(project)
     made = (

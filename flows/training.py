@@ -13,7 +13,7 @@ from flows.params import Params
 from flows.project import Project
 from train.evaluation import evaluate as evaluate_model
 from train.launch import launch_local
-from train.run import RESULT, prepare_run
+from train.run import RESULT, prepare_run, read_run
 
 
 @flow(name="train", flow_run_name="train-{settings[train][runner]}")
@@ -44,6 +44,8 @@ def train(root: str, settings: dict[str, Any]) -> str:
     if model.exists():
         shutil.rmtree(model)
     shutil.move(run / RESULT, model)
+    # The model is there: its checkpoints have done their work.
+    shutil.rmtree(read_run(run).checkpoints)
     publish_account(project, "train", size=params.preprocess.size)
     publish_pictures("curve", [model / "curve.png"])
     record = json.loads((model / "model.json").read_text("utf-8"))

@@ -15,6 +15,9 @@ from harvest.ledger import Entry, Ledger
 from harvest.pictures import Verdict, read_size, verify_picture
 from harvest.records import CatalogRow, Kind, Rendition, Scan, ScanReason, ScanState
 
+MOST_UNREACHABLE = 0.02
+"""Share of scans without an answer that is still a harvest: single files do fail for days."""
+
 
 @dataclass(frozen=True, slots=True)
 class Store:
@@ -100,6 +103,23 @@ def download_scan(row: CatalogRow, *, store: Store, rendition: str) -> Scan:
         except DownloadError:
             return replace(scan, reason=ScanReason.UNREACHABLE)
     return replace(scan, reason=ScanReason.NOT_FOUND)
+
+
+def check_reached(scans: Sequence[Scan]) -> None:
+    """Refuse a harvest that most likely met a lost network rather than lost files.
+
+    Args:
+        scans: What came of every row.
+
+    Raises:
+        DownloadError: If more than `MOST_UNREACHABLE` of them did not come for want of an answer.
+    """
+    lost = sum(scan.reason is ScanReason.UNREACHABLE for scan in scans)
+    if lost > MOST_UNREACHABLE * len(scans):
+        raise DownloadError(
+            f"{lost} of {len(scans)} scans did not come, for want of an answer; what came is "
+            "kept: see that the network is there, and run `photochrom scans` again"
+        )
 
 
 def prune_scans(data: Path, source: str, *, scans: Iterable[Scan]) -> int:

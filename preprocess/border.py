@@ -209,7 +209,7 @@ def decide(sides: tuple[Side, ...], *, shape: tuple[int, ...], min_confidence: f
 
     Returns:
         The border. With fewer than three likely sides there is no mount, and the confidence is
-        that the third likeliest is none either.
+        that the second likeliest is none either.
     """
     likely = _confidences(sides)
     height, width = shape[:2]

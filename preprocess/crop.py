@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import cv2
 
 from preprocess.border import LEAST_SIDE, Border, find_border
 from preprocess.errors import ScanError
 from preprocess.images import read_rgb
-from preprocess.records import CropReason, CropRow, CropState, Mount
+from preprocess.records import CropReason, CropRow, CropState, GroupState, Mount
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,21 @@ class CropJob:
     """Where the scan lies, below data/."""
 
 
+def plan_crops(groups: Sequence[dict[str, Any]], scans: Sequence[dict[str, Any]]) -> list[CropJob]:
+    """Choose the scans to crop: the one kept of each print, and every negative.
+
+    Args:
+        groups: Rows of the groups manifest.
+        scans: Rows of the scans manifest.
+    """
+    paths = {row["scan_id"]: row["path"] for row in scans}
+    return [
+        CropJob(row["scan_id"], row["role"], row["view_id"], row["group_id"], paths[row["scan_id"]])
+        for row in groups
+        if row["state"] in (GroupState.KEPT, GroupState.NEGATIVE)
+    ]
+
+
 def crop_scans(jobs: Sequence[CropJob], *, data: Path, min_confidence: float) -> list[CropRow]:
     """Find the print in each scan.
 
@@ -33,6 +51,7 @@ def crop_scans(jobs: Sequence[CropJob], *, data: Path, min_confidence: float) ->
     Returns:
         One row per job, in their order; a scan that cannot be decoded is a row too.
     """
+    cv2.setNumThreads(1)  # the workers are the parallelism
     return [_crop(job, data=data, min_confidence=min_confidence) for job in jobs]
 
 

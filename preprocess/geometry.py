@@ -121,25 +121,23 @@ def inset_corners(corners: Corners, *, share: float) -> Corners:
 
 
 def common_corners(
-    corners: Corners, homography: Homography, *, width: int, height: int
+    corners: Corners, homography: Homography, *, other: Corners
 ) -> tuple[Corners, float]:
     """Find the part of a print that another scan shows too.
 
     Args:
         corners: The print in its own scan.
         homography: Pixels of that scan to pixels of the other.
-        width: Width of the other scan, in pixels.
-        height: Its height.
+        other: The print in the other scan.
 
     Returns:
         Corners, in the print's own scan, of the largest part with sides along the print's
-        whose corners lie within the other scan, and its share of the print, 0..1.
+        whose corners lie within the other scan's print, and its share of the print, 0..1.
     """
     across, down = print_size(corners)
     to_scan = quad_homography(corners, width=across, height=down)
-    frame = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
     back = np.asarray(np.linalg.inv(homography @ to_scan), np.float64)
-    shown = map_points(frame, back)
+    shown = map_points(other, back)
     left, right = max(0.0, *shown[[0, 3], 0]), min(across, *shown[[1, 2], 0])
     top, bottom = max(0.0, *shown[[0, 1], 1]), min(down, *shown[[2, 3], 1])
     share = max(0.0, right - left) * max(0.0, bottom - top) / (across * down)

@@ -6,8 +6,9 @@ scan is joined. Both are named after their smallest scan id.
 
 from collections.abc import Iterable, Sequence
 
+from harvest.records import Role
 from preprocess.likeness import Comparison, Outcome, ScanHash
-from preprocess.records import GroupRow, GroupState, Role
+from preprocess.records import GroupRow, GroupState
 
 UNREADABLE = "unreadable"
 """The only reason a row of groups gives."""

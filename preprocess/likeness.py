@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
+from harvest.records import Role
 from preprocess.features import Features
 from preprocess.phash import find_near_pairs
-from preprocess.records import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,19 @@ class Comparison:
 
 
 Pair = tuple[ScanHash, ScanHash]
+
+
+def plan_hashes(scans: Sequence[dict[str, Any]]) -> list[ScanJob]:
+    """Choose the scans to hash: all that are stored.
+
+    Args:
+        scans: Rows of the scans manifest.
+    """
+    return [
+        ScanJob(row["scan_id"], row["item_id"], Role(row["role"]), row["path"])
+        for row in scans
+        if row["state"] == "stored"
+    ]
 
 
 def propose_pairs(scans: Sequence[ScanHash], *, radius: int) -> list[Pair]:

@@ -9,12 +9,13 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from harvest.records import Role
 from preprocess.errors import ScanError
 from preprocess.features import find_features, find_homography, measure_residual
 from preprocess.frames import read_frame
 from preprocess.geometry import Corners, common_corners, quad_homography, shape_corners
 from preprocess.lab import to_lightness
-from preprocess.records import CropState, PairRow, PairState, Role
+from preprocess.records import CropState, PairRow, PairState
 from preprocess.register import Float, Homography, register
 
 MIN_SCORE: Final = 0.6
@@ -141,9 +142,7 @@ def _align(job: PairJob, data: Path) -> PairRow:
     homography /= homography[2, 2]
     if score < MIN_SCORE:
         return _reject(job, PairReason.POOR_FIT, score=score, residual=residual)
-    _, share = common_corners(
-        colour, homography, width=job.negative.width, height=job.negative.height
-    )
+    _, share = common_corners(colour, homography, other=negative)
     if share < MIN_COMMON:
         return _reject(job, PairReason.CUT_OFF, score=score, residual=residual)
     return PairRow(

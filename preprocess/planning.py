@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from harvest.records import Role
 from preprocess.geometry import (
     Placement,
     common_corners,
@@ -22,7 +23,7 @@ from preprocess.geometry import (
     print_size,
     shape_corners,
 )
-from preprocess.records import CropState, PairState, Role, SampleRow, SampleState
+from preprocess.records import CropState, PairState, SampleRow, SampleState
 from preprocess.register import map_points
 from preprocess.samples import SampleInfo, to_json, to_key
 from preprocess.split import PAIRS, find_split
@@ -123,7 +124,9 @@ def plan_shards(
         crop_of={row["scan_id"]: row for row in crops},
         pair_of={row["scan_id"]: row for row in pairs},
         scan_of={row["scan_id"]: row for row in scans},
-        rights_of={row["resource_id"]: row["rights"] for row in catalog},
+        rights_of={
+            row["resource_id"]: row["rights"] for row in catalog if row["state"] == "listed"
+        },
     )
     members: dict[str, list[SampleJob]] = {}
     rejected: list[SampleRow] = []
@@ -196,7 +199,8 @@ def _make_job(
     negative = None
     if pair is not None:
         homography = np.array(pair["homography"], np.float64).reshape(3, 3)
-        corners, _ = common_corners(corners, homography, width=crop["width"], height=crop["height"])
+        own_print = inset_corners(shape_corners(crop["corners"]), share=settings.inset)
+        corners, _ = common_corners(corners, homography, other=own_print)
         negative = Source(own["path"], _flatten(map_points(corners, homography)))
     placement = place_print(*print_size(corners), size=settings.size, fit=settings.fit)
     view_split = find_split(crop["view_id"])

@@ -4,13 +4,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Role(StrEnum):
-    """What a scan shows: the colour print, or the film negative it was copied to."""
-
-    COLOUR = "colour"
-    NEGATIVE = "negative"
-
-
 class GroupState(StrEnum):
     """What dedupe made of a scan."""
 

@@ -22,8 +22,9 @@ VAL_SHARE = 0.1
 def find_split(view_id: str) -> Split:
     """Find the split of a view from its id alone.
 
-    So a view keeps its split however many others come or go, and every copy, variant and
-    negative of it follows.
+    So a view keeps its split while its name stays, and every copy, variant and negative of it
+    follows. Its name is the smallest id of its scans: a scan with a smaller one that joins it
+    renames it, and may move it.
 
     Args:
         view_id: Id of the view, not empty.

@@ -97,9 +97,10 @@ def _sweep(folder: Path) -> None:
     """Delete what killed replicas of this user left behind; the names hold their process ids."""
     for left in folder.glob(f"{PREFIX}*-*"):
         number = left.name.removeprefix(PREFIX).partition("-")[0]
-        if not number.isdigit() or left.stat().st_uid != os.getuid():
-            continue
         try:
-            os.kill(int(number), 0)
+            if number.isdigit() and left.stat().st_uid == os.getuid():
+                os.kill(int(number), 0)
         except ProcessLookupError:
             shutil.rmtree(left, ignore_errors=True)
+        except FileNotFoundError:
+            continue  # another replica swept it, or its owner has ended

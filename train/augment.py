@@ -7,6 +7,7 @@ i + 0.5.
 Dimensions: B batch, S side of a sample, H and W sides of the crop (equal), C channels.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -78,8 +79,16 @@ def make_batch(
             f"expected uint8 samples (B, S, S, 3), got {lab_BSS3.dtype} {tuple(lab_BSS3.shape)}"
         )
     place = uniform(samples_B, 4, key=make_key(how.seed, epoch, stream=_PLACE))
-    x_BW, y_BH, flip_B = _place(valid_B4.float(), place, size=how.input)
-    l_B1HW, ab_B2HW = _sample(lab_BSS3, valid_B4.float(), x_BW=x_BW, y_BH=y_BH)
+    # Cut at about the samples' own scale, then made smaller by the filter that a picture to be
+    # coloured goes through, so that grain is as strong in training as it is then.
+    points = max(1, math.ceil(lab_BSS3.shape[1] / how.input))
+    x_BV, y_BV, flip_B = _place(valid_B4.float(), place, size=how.input * points)
+    fine_B3VV = torch.cat(_sample(lab_BSS3, valid_B4.float(), x_BW=x_BV, y_BH=y_BV), dim=1)
+    lab_B3HW = functional.interpolate(
+        fine_B3VV, size=(how.input, how.input), mode="bilinear", antialias=True
+    )
+    l_B1HW, ab_B2HW = lab_B3HW[:, :1], lab_B3HW[:, 1:]
+    x_BW, y_BH = (fine.reshape(len(fine), -1, points).mean(dim=2) for fine in (x_BV, y_BV))
     l_B1HW = _wear(l_B1HW, samples_B, epoch=epoch, how=how)
     top, left, bottom, right = valid_B4.float()[:, :, None].unbind(dim=1)
     xfrac_BW = (x_BW - left) / (right - left)

@@ -30,9 +30,6 @@ STOPPED = 75
 WHERE_IT_RUNS = frozenset({"runner", "processes", "threads"})
 """Settings that do not decide what is learned."""
 
-_CODE_VERSION = 1
-"""Raise when a change makes old checkpoints mean something else."""
-
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -46,7 +43,7 @@ class Run:
 
 
 def run_key(params: TrainParams, *, shards: Path) -> str:
-    """Name a run by what decides its result: settings and the shards' checksums.
+    """Name a run by what decides its result: settings, the shards' checksums, and this code.
 
     Args:
         params: Settings; where the job runs is left out.
@@ -59,11 +56,19 @@ def run_key(params: TrainParams, *, shards: Path) -> str:
         DataError: If the index is missing or malformed.
     """
     decides = {
-        "code": _CODE_VERSION,
+        "code": _hash_code(),
         "params": params.model_dump(mode="json", exclude=set(WHERE_IT_RUNS)),
         "shards": read_hashes(shards),
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _hash_code() -> str:
+    """Hash this package: a checkpoint of other code is not taken up."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def prepare_run(folder: Path, params: TrainParams, *, shards: Path, checkpoints_root: Path) -> None:

@@ -10,7 +10,9 @@ from rich.console import Console
 from flows.account import read_account, to_table
 from flows.project import Project
 from harvest.manifest import CATALOG_SCHEMA, SCANS_SCHEMA, write_manifest
+from preprocess.index import Index, Member, Shard, write_index
 from preprocess.manifest import CROPS_SCHEMA, GROUPS_SCHEMA, PAIRS_SCHEMA, SAMPLES_SCHEMA
+from preprocess.samples import to_layout
 
 SIZE = 64
 
@@ -62,13 +64,32 @@ def project(tmp_path: Path) -> Project:
     )
     write_manifest(data / "pairs.parquet", [], PAIRS_SCHEMA)
     sample = fill(
-        SAMPLES_SCHEMA, key="a-1", split="train", shard="train-000000.tar", state="written"
+        SAMPLES_SCHEMA,
+        key="a-1",
+        scan_id="a.1",
+        split="train",
+        shard="train-000000.tar",
+        state="written",
     )
     write_manifest(shards / "samples.parquet", [sample], SAMPLES_SCHEMA)
     return project
 
 
 def write_model(project: Project, shards: dict[str, str]) -> None:
+    """Write the record of a model, beside an index that says "0" for the one shard."""
+    layout = to_layout(SIZE, paired=False)
+    members = tuple(Member(*array, "uint8") for array in layout.arrays)
+    shard = Shard(
+        name="train-000000.tar",
+        split="train",
+        samples=1,
+        stride=layout.stride,
+        members=members,
+        json_offset=layout.json_offset,
+        size_bytes=layout.stride,
+        sha256="0",
+    )
+    write_index(project.shards(SIZE), Index(SIZE, (shard,)))
     (project.data / "model").mkdir()
     (project.data / "model" / "model.json").write_text(json.dumps({"shards": shards}))
 
@@ -98,8 +119,16 @@ def test_a_lost_row_is_a_fault_of_the_stage_that_lost_it(project: Project) -> No
         SCANS_SCHEMA,
     )
     faults = {line.stage: line.fault for line in read_account(project, size=SIZE) if line.fault}
-    assert "1 rows where the stage before passed on 2" in faults["scans"]
-    assert "2 rows where the stage before passed on 1" in faults["dedupe"]
+    assert "lacks 1 of the 2 scans" in faults["scans"]
+    assert "has 1 others" in faults["dedupe"]
+
+
+def test_one_row_for_another_is_a_fault_although_the_counts_agree(project: Project) -> None:
+    row = fill(CROPS_SCHEMA, scan_id="a.9", role="colour", state="cropped")
+    write_manifest(project.data / "crops.parquet", [row], CROPS_SCHEMA)
+    faults = {line.stage: line.fault for line in read_account(project, size=SIZE) if line.fault}
+    assert "lacks 1 of the 1 scans" in faults["crop"]
+    assert "has 1 others" in faults["crop"]
 
 
 def test_a_missing_manifest_is_a_fault_once_a_later_stage_has_run(project: Project) -> None:
@@ -110,7 +139,7 @@ def test_a_missing_manifest_is_a_fault_once_a_later_stage_has_run(project: Proje
 
 
 def test_a_model_of_other_shards_is_a_fault(project: Project) -> None:
-    write_model(project, {"train-000001.tar": "0"})
+    write_model(project, {"train-000000.tar": "1"})
     lines = {line.stage: line for line in read_account(project, size=SIZE)}
     assert "not trained on these shards" in lines["train"].fault
 

@@ -72,7 +72,7 @@ def test_summary_before_the_first_run_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     done = run("summary", cwd=tmp_path)
     assert done.returncode == 1
-    assert "run `dvc repro` first" in done.stderr
+    assert "expected what `photochrom evaluate` writes" in done.stderr
 
 
 def test_a_port_in_use_is_said_so(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_retries_end(library: Library, make_client: MakeClient) -> None:
 def test_a_retry_waits_as_long_as_the_server_asks(
     library: Library, make_client: MakeClient, form: str
 ) -> None:
-    date = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
     value = "1" if form == "seconds" else date
     library.tell(PAGE, failing(429, **{"Retry-After": value}), json_answer({}))
     started = time.monotonic()

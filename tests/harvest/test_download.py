@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from harvest.catalog import to_rows
-from harvest.download import Store, download_batch, download_scan, prune_scans
-from harvest.errors import BlockedError
+from harvest.download import Store, check_reached, download_batch, download_scan, prune_scans
+from harvest.errors import BlockedError, DownloadError
 from harvest.ledger import Ledger
 from harvest.manifest import SCANS_SCHEMA, read_manifest, write_manifest
-from harvest.records import CatalogRow, Scan
+from harvest.records import CatalogRow, Scan, ScanReason, ScanState
 from tests.harvest.conftest import (
     Answer,
     Library,
@@ -204,6 +204,29 @@ def test_a_batch_keeps_the_order_of_its_rows(library: Library, store: Store) -> 
 def test_a_row_without_digital_id_is_a_mistake(store: Store) -> None:
     with pytest.raises(ValueError, match="expected a digital id"):
         download_scan(replace(row_of(), resource_id=None), store=store, rendition="v")
+
+
+def test_a_lost_network_is_no_harvest_and_a_few_lost_files_are() -> None:
+    lost = Scan(
+        scan_id="a.1",
+        item_id="",
+        role=None,
+        title="",
+        url=None,
+        path=None,
+        rendition=None,
+        sha256=None,
+        size_bytes=None,
+        width=None,
+        height=None,
+        state=ScanState.FAILED,
+        reason=ScanReason.UNREACHABLE,
+    )
+    came = replace(lost, state=ScanState.STORED, reason=ScanReason.NONE)
+    check_reached([came] * 98 + [lost] * 2)
+    check_reached([])
+    with pytest.raises(DownloadError, match="3 of 100 scans did not come"):
+        check_reached([came] * 97 + [lost] * 3)
 
 
 def test_files_that_no_scan_names_go_and_nothing_else(library: Library, store: Store) -> None:

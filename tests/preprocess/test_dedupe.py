@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from harvest.records import Role
 from preprocess.dedupe import compare_scans, hash_scans
 from preprocess.errors import ScanError
 from preprocess.groups import group_scans
 from preprocess.inks import measure_inks
 from preprocess.lab import to_lab, to_rgb
 from preprocess.likeness import Comparison, Outcome, ScanHash, ScanJob, propose_pairs
-from preprocess.records import Role
 
 Scene = Callable[..., np.ndarray]
 Store = Callable[[str, np.ndarray], str]

@@ -67,7 +67,8 @@ def test_other_numbers_are_refused() -> None:
 
 def test_the_common_part_is_what_both_scans_show() -> None:
     corners = np.array([[10, 10], [110, 10], [110, 60], [10, 60]], np.float32)
+    other = np.array([[0, 0], [60, 0], [60, 100], [0, 100]], np.float32)
     shifted = np.array([[1, 0, -30], [0, 1, 0], [0, 0, 1]], np.float64)
-    common, share = common_corners(corners, shifted, width=60, height=100)
+    common, share = common_corners(corners, shifted, other=other)
     np.testing.assert_allclose(common, [[30, 10], [90, 10], [90, 60], [30, 60]], atol=1e-4)
     assert share == pytest.approx(0.6)

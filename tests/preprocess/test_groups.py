@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harvest.records import Role
 from preprocess.features import Features
 from preprocess.groups import find_closures, group_scans
 from preprocess.likeness import Comparison, Outcome, Print, ScanHash, ScanJob, propose_pairs
-from preprocess.records import GroupState, Role
+from preprocess.records import GroupState
 
 NO_FEATURES = Features(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8))
 

@@ -49,7 +49,10 @@ def plan(crops: list[dict[str, Any]], *pairs: dict[str, Any], layout: Settings =
         }
         for crop in crops
     ]
-    catalog = [{"resource_id": crop["scan_id"], "rights": "none known"} for crop in crops]
+    catalog = [
+        {"resource_id": crop["scan_id"], "rights": "none known", "state": "listed"}
+        for crop in crops
+    ]
     return plan_shards(crops, pairs, scans=scans, catalog=catalog, settings=layout)
 
 
@@ -102,7 +105,10 @@ def test_no_bits_make_one_shard_a_split() -> None:
 
 
 def test_a_pair_is_cut_like_its_print_and_keeps_its_views_split() -> None:
-    negative = make_crop("n.1", role="negative", view_id="c.1", width=300, height=200)
+    whole = [0.0, 0.0, 300.0, 0.0, 300.0, 200.0, 0.0, 200.0]
+    negative = make_crop(
+        "n.1", role="negative", view_id="c.1", width=300, height=200, corners=whole
+    )
     layout = Settings(size=64, fit="pad", inset=0.02, shard_bits=0)
     shards = plan([make_crop("c.1"), negative], make_pair("n.1", "c.1"), layout=layout).shards
     (pair,) = next(shard for shard in shards if shard.split == "pairs").jobs
@@ -116,6 +122,18 @@ def test_a_pair_is_cut_like_its_print_and_keeps_its_views_split() -> None:
     corners = np.reshape(colour.colour.corners, (4, 2))
     moved = map_points(corners, np.reshape(ALIGNED, (3, 3)))
     assert pair.negative.corners == pytest.approx(tuple(moved.ravel()))
+
+
+def test_a_pair_shows_nothing_of_the_negatives_mount() -> None:
+    negative = make_crop("n.1", role="negative", view_id="c.1", width=300, height=200)
+    layout = Settings(size=64, fit="pad", inset=0.0, shard_bits=0)
+    shards = plan([make_crop("c.1"), negative], make_pair("n.1", "c.1"), layout=layout).shards
+    (pair,) = next(shard for shard in shards if shard.split == "pairs").jobs
+    assert pair.negative is not None
+    left, top, right, bottom = (negative["corners"][place] for place in (0, 1, 4, 5))
+    x, y = np.reshape(pair.negative.corners, (4, 2)).T
+    assert left - 1e-3 <= x.min() and x.max() <= right + 1e-3
+    assert top - 1e-3 <= y.min() and y.max() <= bottom + 1e-3
 
 
 def test_the_print_is_measured_and_placed() -> None:

@@ -71,7 +71,10 @@ class Prints:
         return picture
 
     def plan(self, layout: Settings = SETTINGS) -> Plan:
-        catalog = [{"resource_id": scan["scan_id"], "rights": "none known"} for scan in self.scans]
+        catalog = [
+            {"resource_id": scan["scan_id"], "rights": "none known", "state": "listed"}
+            for scan in self.scans
+        ]
         return plan_shards(
             self.crops, self.pairs, scans=self.scans, catalog=catalog, settings=layout
         )

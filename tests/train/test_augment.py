@@ -3,6 +3,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
 from train.augment import SMALLEST_CROP, Augmentation, Batch, make_batch
 
@@ -43,6 +44,17 @@ def test_planes_say_where_in_the_whole_picture_a_pixel_lies() -> None:
     row = (batch.ab_B2HW[:, 0] + 128) / 4 + 0.5
     assert torch.allclose(batch.picture_B3HW[:, 2], 2 * row / 48 - 1, atol=0.025)
     assert torch.allclose(batch.yfrac_BH, row[:, :, 0] / 48, atol=0.0125)
+
+
+@pytest.mark.parametrize("side", [64, 128, 256])
+def test_grain_is_as_strong_as_in_a_picture_to_be_coloured(side: int) -> None:
+    grey = torch.randint(60, 196, (16, side, side, 1), dtype=torch.uint8)
+    lab = torch.cat((grey, torch.full((16, side, side, 2), 128, dtype=torch.uint8)), dim=3)
+    valid = torch.tensor([[0, 0, side, side]] * 16)
+    cut = make_batch(lab, valid, samples_B=torch.arange(16), epoch=0, how=HOW).l_B1HW
+    whole = interpolate(grey.permute(0, 3, 1, 2) / 2.55, size=32, mode="bilinear", antialias=True)
+    # A crop shows SMALLEST_CROP to 1 of the picture, so it shrinks less by up to that much.
+    assert 0.9 <= cut.std() / whole.std() <= 1.1 / SMALLEST_CROP
 
 
 def test_sizes_of_crops_fill_their_range() -> None:
