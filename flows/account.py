@@ -29,6 +29,8 @@ class Line:
     passed: int
     held: dict[str, int] = field(default_factory=dict)
     """Rows that do not go on, by reason."""
+    marked: dict[str, int] = field(default_factory=dict)
+    """Rows that go on and are worth telling apart: flagged, or by split."""
     fault: str = ""
     """Why the line does not add up; "" when it does."""
     run: bool = True
@@ -37,7 +39,12 @@ class Line:
     @property
     def held_text(self) -> str:
         """What is held back and why, in words; "" for nothing."""
-        return ", ".join(f"{count} {why}" for why, count in self.held.items())
+        return _say(self.held)
+
+    @property
+    def marked_text(self) -> str:
+        """What is told apart among what goes on, in words; "" for nothing."""
+        return _say(self.marked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,10 @@ class Ledgered:
     path: Path
     schema: pa.Schema
     passing: frozenset[str]
+
+
+def _say(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {why}" for why, count in counts.items())
 
 
 def read_account(project: Project, *, size: int) -> list[Line]:
@@ -82,12 +93,13 @@ def to_table(lines: Sequence[Line]) -> Table:
     for name, justify in (("stage", "left"), ("unit", "left"), ("seen", "right")):
         table.add_column(name, justify="right" if justify == "right" else "left")
     table.add_column("passed on", justify="right")
-    table.add_column("held back, and why")
+    table.add_column("held back")
+    table.add_column("among the rest")
     table.add_column("")
     for line in lines:
         mark = "[red]wrong[/red]" if line.fault else "[green]ok[/green]" if line.run else "not run"
         seen, passed = (str(line.seen), str(line.passed)) if line.run else ("", "")
-        table.add_row(line.stage, line.unit, seen, passed, line.held_text, mark)
+        table.add_row(line.stage, line.unit, seen, passed, line.held_text, line.marked_text, mark)
     return table
 
 
@@ -149,7 +161,23 @@ def _count(manifest: Ledgered, rows: list[Row] | None, *, expected: Counter[str]
                 f"{manifest.stage}: {manifest.path.name} lacks {lost} of the {expected.total()} "
                 f"scans that the stage before passed on, and has {foreign} others; run `dvc repro`"
             )
-    return Line(manifest.stage, manifest.unit, len(rows), passed, dict(sorted(held.items())), fault)
+    return Line(
+        manifest.stage,
+        manifest.unit,
+        seen=len(rows),
+        passed=passed,
+        held=dict(sorted(held.items())),
+        marked=_mark([row for row in rows if row["state"] in manifest.passing]),
+        fault=fault,
+    )
+
+
+def _mark(rows: Sequence[Row]) -> dict[str, int]:
+    """Count what goes on by split, or what of it is flagged."""
+    if rows and "split" in rows[0]:
+        return dict(sorted(Counter(row["split"] for row in rows).items()))
+    flagged = sum(row.get("flagged", False) for row in rows)
+    return {"flagged": flagged} if flagged else {}
 
 
 def _count_model(project: Project, samples: list[Row] | None, *, shards: Path) -> Line:
@@ -166,7 +194,8 @@ def _count_model(project: Project, samples: list[Row] | None, *, shards: Path) -
     fault = ""
     if used != len(seen):
         fault = "train: the model was not trained on these shards; run `dvc repro`"
-    return Line("train", "samples", len(seen), used, fault=fault)
+    splits = dict(sorted(Counter(row["split"] for row in seen).items()))
+    return Line("train", "samples", len(seen), used, marked=splits, fault=fault)
 
 
 def _count_evaluation(project: Project, samples: list[Row] | None) -> Line:

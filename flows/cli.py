@@ -78,7 +78,7 @@ for _stage in STAGES:
 
 @app.command()
 def status(params: ParamsFile = None, settings: Settings = None) -> None:
-    """Print the account of every stage; exit with 1 when it does not add up."""
+    """Print the account of every stage; fail if it does not add up."""
     from rich.console import Console
 
     from flows.account import read_account, to_table

@@ -35,7 +35,7 @@ def catalog(root: str, settings: dict[str, Any]) -> str:
         )
     write_manifest(project.data / "catalog.parquet", rows, CATALOG_SCHEMA)
     line = publish_account(project, "catalog", size=params.preprocess.size)
-    return f"{line.seen} rows, {line.passed} resources listed; held back: {line.held_text}"
+    return f"{line.seen} rows, {line.passed} resources listed; {line.held_text or 'none'} held back"
 
 
 @flow(name="scans", flow_run_name="scans-{settings[harvest][source]}")

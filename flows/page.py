@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flows.account import Line, read_account, read_json
@@ -90,14 +92,15 @@ def gather(project: Project, params: Params, *, harvested: Harvested) -> dict[st
     pictures = sorted((data / "evaluation" / "pictures").glob("*.jpg"))
     sheets = sorted((data / "crops").glob("*.jpg"))
     joined = _find_joined(project)
+    show = partial(_picture, titles=titles, scores=_scores(data))
     negatives = islice(read_split(shards, "pairs"), TWINS)
     return {
         "version": version("photochrom"),
         "source": _say_source(params),
         "sections": SECTIONS,
         "facts": _facts(account, figures),
-        "shown": [_picture(path, titles) for path in pictures if "worst" not in path.name],
-        "worst": [_picture(path, titles) for path in pictures if "worst" in path.name],
+        "shown": [show(path) for path in pictures if "worst" not in path.name],
+        "worst": [show(path) for path in pictures if "worst" in path.name],
         "metrics": _tables(figures),
         "curve": embed_png(data / "model" / "curve.png"),
         "training": _say_training(record),
@@ -106,7 +109,7 @@ def gather(project: Project, params: Params, *, harvested: Harvested) -> dict[st
         "groups_text": _say_groups(account, len(joined)),
         "twins": _twins(project, joined[:TWINS]),
         "pairs_text": _say_pairs(account),
-        "pairs": [_pair(sample) for sample in negatives],
+        "pairs": [_pair(sample, titles) for sample in negatives],
         "crops_text": _say_sheets(len(sheets)),
         "sheets": [
             {"src": read_data_uri(path, width=1280), "label": path.stem} for path in sheets[:SHEETS]
@@ -144,9 +147,19 @@ def _facts(account: Sequence[Line], figures: Mapping[str, Any]) -> list[dict[str
     ]
 
 
-def _picture(path: Path, titles: Mapping[str, str]) -> dict[str, str]:
+def _scores(data: Path) -> dict[str, float]:
+    """Read the model's dE00 on each sample of the test split, by key."""
+    rows = pq.read_table(data / "evaluation" / "samples.parquet").to_pylist()
+    ours = [row for row in rows if row["track"] == "test" and row["method"] == "model"]
+    return {row["key"]: row["de00"] for row in ours}
+
+
+def _picture(
+    path: Path, *, titles: Mapping[str, str], scores: Mapping[str, float]
+) -> dict[str, str]:
     key = path.stem.removeprefix("worst-").partition("-")[2]
-    return {"src": read_data_uri(path, width=1024), "label": titles.get(key) or key}
+    label = f"{titles.get(key) or key}, dE00 {scores[key]:.1f}"
+    return {"src": read_data_uri(path, width=1024), "label": label}
 
 
 def _tables(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -207,14 +220,15 @@ def _sample_uri(sample: Sample, lab: np.ndarray[Any, np.dtype[np.uint8]]) -> str
     return array_data_uri(to_rgb(from_bytes(lab[top:bottom, left:right])), width=320)
 
 
-def _pair(sample: Sample) -> dict[str, str]:
+def _pair(sample: Sample, titles: Mapping[str, str]) -> dict[str, str]:
     assert sample.bw is not None
     neutral = np.full((*sample.bw.shape, 2), 128, np.uint8)
     grey = np.dstack((sample.bw, neutral))
     return {
         "left": _sample_uri(sample, grey),
         "right": _sample_uri(sample, sample.lab),
-        "label": f"{sample.info.key}, view in {sample.info.view_split}",
+        "label": f"{titles[sample.info.key]}: {sample.info.scan_id}, "
+        f"view in {sample.info.view_split}",
     }
 
 
@@ -245,10 +259,18 @@ def _twins(project: Project, joined: Sequence[tuple[Row, Row]]) -> list[dict[str
             "right": show(row),
             "label": f"{kept['scan_id']}, kept, and {row['scan_id']}: "
             f"{'same print' if kept['group_id'] == row['group_id'] else 'same view'}"
-            f"{', ' + row['evidence'] if row['evidence'] else ''}",
+            f"{_say_evidence(row['evidence'], kept['scan_id'])}",
         }
         for kept, row in joined
     ]
+
+
+def _say_evidence(evidence: str, beside: str) -> str:
+    """Say by which correlation a scan was joined, and to which if not to the one beside it."""
+    other, _, score = evidence.rpartition(":")
+    if not other:
+        return ""
+    return f", correlation {score}" + ("" if other == beside else f" with {other}")
 
 
 def _say_training(record: Mapping[str, Any]) -> str:
@@ -263,9 +285,13 @@ def _say_groups(account: Sequence[Line], joined: int) -> str:
     line = next(line for line in account if line.stage == "dedupe")
     return (
         f"Of {line.seen} scans, {joined} show a print or a view that another scan shows too. "
-        "Perceptual hashes propose; correlation of the registered lightness decides, and the "
-        "number beside each pair is that correlation."
+        "Perceptual hashes propose; correlation of the registered lightness decides."
+        f"{_say_shown(joined)}"
     )
+
+
+def _say_shown(count: int) -> str:
+    return f" The first {TWINS} are shown." if count > TWINS else ""
 
 
 def _say_pairs(account: Sequence[Line]) -> str:
@@ -274,7 +300,7 @@ def _say_pairs(account: Sequence[Line]) -> str:
         return "The source has no black-and-white copy negatives."
     return (
         f"{line.passed} of {line.seen} black-and-white copy negatives lie on their colour print "
-        "after registration. The model never trains on them."
+        "after registration. The model never trains on them.{_say_shown(line.passed)}"
     )
 
 

@@ -86,18 +86,20 @@ def _explain(error: ValidationError, *, path: Path, overridden: Sequence[str]) -
     lines = []
     for fault in error.errors(include_url=False):
         key = ".".join(str(part) for part in fault["loc"]) or "the file"
-        place = f"--set {key}" if key in overridden else str(path)
+        place = "--set" if key in overridden else str(path)
         lines.append(f"{place}: {key}: {_expectation(fault['type'], fault, key)}")
     return "\n".join(lines)
 
 
 def _expectation(kind: str, fault: Any, key: str) -> str:
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(key, _known_keys(), n=1)
+        near = difflib.get_close_matches(key, _known_keys(), n=1, cutoff=0.8)
         hint = f"; did you mean {near[0]}?" if near else ""
         return f"expected a known setting, and there is none of this name{hint}"
     if kind == "missing":
         return "expected a value, and the key is missing; add it (defaults live in the file alone)"
+    if kind == "model_type":
+        return f"expected a section of settings, got {fault['input']!r}"
     return f"{fault['msg'].lower()}, got {fault['input']!r}"
 
 

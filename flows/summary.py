@@ -32,13 +32,17 @@ def summarise(project: Project, *, size: int) -> str:
         f"{figures['model']['de00']['mean']:.2f} dE00; a\n"
         f"table of lightness by row, by "
         f"{figures['baselines']['lightness_by_row']['de00']['mean']:.2f} "
-        f"({gap['mean']:+.2f}, 95 % {gap['low']:+.2f} to {gap['high']:+.2f})."
+        f"({gap['mean']:+.2f}, 95 % {gap['low']:+.2f} to {gap['high']:+.2f});\n"
+        f"no colour at all, by {figures['baselines']['grey']['de00']['mean']:.2f}. "
+        "(dE00: colour difference as people see it.)"
     )
     look = [
         "Look at",
         f"  {project.data / 'report.html'}",
         "      pictures, figures, crops, the account: open it in a browser",
     ]
-    if server is not None:
+    if server is None:
+        look += ["  photochrom ui", "      starts the Prefect UI, where the runs are"]
+    else:
         look += [f"  {server.url}", "      the runs in the Prefect UI; `photochrom down` ends it"]
     return "\n\n".join(["", made, "\n".join(look), NEXT])

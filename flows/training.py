@@ -30,7 +30,7 @@ def train(root: str, settings: dict[str, Any]) -> str:
     with progress("train") as show:
 
         def on_progress(event: dict[str, Any]) -> None:
-            log.info(json.dumps(event))
+            log.info(say_event(event))
             if "step" in event:
                 show(event["step"] / params.train.steps)
 
@@ -67,6 +67,16 @@ def evaluate(root: str, settings: dict[str, Any]) -> str:
     publish_account(project, "evaluate", size=params.preprocess.size)
     publish_pictures("test", sorted((out / "pictures").glob("*.jpg")))
     return say_result(json.loads((out / "metrics.json").read_text("utf-8")))
+
+
+def say_event(event: dict[str, Any]) -> str:
+    """Say what the job reports, such as `validation: step 80, val_loss 2.53`."""
+    facts = [
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in event.items()
+        if name != "event" and value is not None
+    ]
+    return f"{event['event']}: {', '.join(facts)}"
 
 
 def say_result(figures: dict[str, Any]) -> str:

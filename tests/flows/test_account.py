@@ -162,3 +162,4 @@ def test_the_table_fits_eighty_columns(project: Project) -> None:
     text = console.export_text()
     assert max(len(line) for line in text.splitlines()) <= 80
     assert "1 no_image" in text
+    assert "1 train" in text
