@@ -49,7 +49,7 @@ setup: .venv/ready .dvc/config.local
 	@touch $@
 
 demo: setup
-	@dvc repro
+	@dvc repro --quiet
 	@photochrom summary
 
 test: lint

@@ -1,8 +1,9 @@
 """The whole pipeline, by its commands, on two dozen small prints; and on files that are none."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from playwright.sync_api import sync_playwright
 from flows.stages import STAGES
 from harvest.manifest import SCANS_SCHEMA, read_manifest
 from preprocess.lab import to_lightness
-from preprocess.manifest import CROPS_SCHEMA
+from preprocess.manifest import CROPS_SCHEMA, GROUPS_SCHEMA
+from replica.catalogue import list_rows
+from replica.truth import find_truth
 from tests.pipeline import Checkout, make_project
 
 SMALL = (
@@ -23,6 +26,7 @@ SMALL = (
     "train.steps=3",
     "train.batch=4",
 )
+Row = dict[str, Any]
 NAMES = [stage.name for stage in STAGES]
 
 
@@ -41,6 +45,25 @@ def test_the_account_adds_up(made: Checkout) -> None:
     text = made.run("status")
     assert text.count(" ok") == 8
     assert "not run" not in text
+
+
+@pytest.mark.parametrize("kind", ["group_id", "view_id"])
+def test_groups_and_views_are_the_true_ones(made: Checkout, kind: str) -> None:
+    truth = find_truth(list_rows(24, seed=1), pixels=512)
+    rows = read_manifest(made.data / "groups.parquet", GROUPS_SCHEMA)
+    colour = [row for row in rows if row["role"] == "colour"]
+    assert len(colour) > 20
+    assert to_sets(colour, lambda row: row[kind]) == to_sets(
+        colour, lambda row: getattr(truth[row["scan_id"]], kind)
+    )
+
+
+def to_sets(rows: list[Row], key: Callable[[Row], str]) -> set[frozenset[str]]:
+    """Which scans belong together, whatever their group is called."""
+    sets: dict[str, set[str]] = {}
+    for row in rows:
+        sets.setdefault(key(row), set()).add(row["scan_id"])
+    return {frozenset(members) for members in sets.values()}
 
 
 def test_the_report_asks_for_nothing_outside_itself(made: Checkout) -> None:
