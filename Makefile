@@ -29,6 +29,7 @@ help:
 
 setup: .venv/ready .dvc/config.local
 
+# The lock is resolved for Python 3.11.0, so that any 3.11 will do: see CONTRIBUTING.md.
 # pip's own wheel folder, where there is one, has the CPU build of torch; elsewhere the
 # registry's torch, with CUDA, is what a GPU user wants.
 .venv/ready: requirements.lock pyproject.toml
