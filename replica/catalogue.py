@@ -7,12 +7,12 @@ everything, and item i depends on the seed, on i and on items before i alone.
 from functools import lru_cache
 
 from replica.chance import rng_of
+from replica.dates import USUAL, date_of
 from replica.places import SUBJECTS, title_of
 from replica.records import DrawnScan, Print, Resource, Role, Row, RowKind, View
 
 BLOCK = 12
 KINDS = tuple(SUBJECTS)
-DATE = "[between ca. 1890 and ca. 1900]"
 
 
 def list_rows(items: int, seed: int) -> tuple[Row, ...]:
@@ -65,7 +65,7 @@ def item_row(seed: int, index: int) -> Row:
         title=title,
         place=place,
         number=sheet.number,
-        date=DATE,
+        date=date_of(rng_of(f"{key}/date")),
         resources=tuple(resources),
         quirks=f"{key}/quirks",
     )
@@ -191,10 +191,10 @@ def _odd_rows(seed: int, index: int) -> list[Row]:
         return []
     title, place = title_of(KINDS[int(rng.integers(len(KINDS)))], rng)
     if kind == RowKind.NO_IMAGE:
-        return [Row(kind, str(2_002_696_000 + index), title, place, 0, DATE, (), key)]
+        return [Row(kind, str(2_002_696_000 + index), title, place, 0, USUAL, (), key)]
     if kind == RowKind.GROUP:
         country = place.partition("--")[0]
         title = f"[Group of photochrom prints of {country}]"
-        return [Row(kind, str(2_002_736_000 + index), title, country, 0, DATE, (), key)]
+        return [Row(kind, str(2_002_736_000 + index), title, country, 0, USUAL, (), key)]
     slug = f"photochrom-process-{index}"
     return [Row(kind, slug, "The Photochrom Process", "", 0, "", (), key)]

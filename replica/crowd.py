@@ -28,8 +28,7 @@ def people(
     bottom: float,
     count: int,
     size: float,
-    left: float = 0.0,
-    right: float = 1.0,
+    span: tuple[float, float] = (0.0, 1.0),
 ) -> None:
     """Let people walk about between two heights, taller towards the viewer.
 
@@ -39,13 +38,12 @@ def people(
         bottom: Where the nearest stand.
         count: How many.
         size: Height of the nearest, of the long edge.
-        left: Where they begin.
-        right: Where they end.
+        span: Where they begin and end, from left to right.
     """
     for foot in sorted(c.vary(top, bottom) for _ in range(count)):
         high = size * (0.2 + 0.8 * (foot - top) / max(bottom - top, 0.01))
         tall, wide = high * c.long / c.height, 0.13 * high * c.long / c.width
-        x = c.vary(left, right)
+        x = c.vary(*span)
         dress = c.vary(0, 1)
         paint = Paint.RED if dress < 0.07 else Paint.BLUE if dress < 0.12 else Paint.FIGURE
         tone = (

@@ -11,3 +11,11 @@ class FolderError(ReplicaError):
 
 class PortError(ReplicaError):
     """The replica could not listen where it was told to."""
+
+
+class PlanError(ReplicaError):
+    """The fault plan cannot be read, or asks for what does not exist."""
+
+
+class LogError(ReplicaError):
+    """The log of requests cannot be written, or does not read as one."""

@@ -1,9 +1,44 @@
 """What stands on the land: trees, bushes, boulders."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from replica.canvas import Canvas, Float, wander
 from replica.inks import Paint
+
+
+@dataclass(frozen=True, slots=True)
+class Skin:
+    """What a rounded mass is made of.
+
+    Attributes:
+        paint: What it is.
+        light: Lightness between lit and shaded side.
+        ragged: How much noise breaks the outline.
+    """
+
+    paint: Paint = Paint.LEAF
+    light: float = 16.0
+    ragged: float = 0.3
+
+
+LEAVES = Skin()
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """The trees along a line.
+
+    Attributes:
+        share: Part of the line that is wooded.
+        firs: Part of the trees that are firs.
+        sink: How far below the line they may stand, fraction of the height.
+    """
+
+    share: float = 0.5
+    firs: float = 0.3
+    sink: float = 0.0
 
 
 def clump(
@@ -11,12 +46,9 @@ def clump(
     x: float,
     y: float,
     *,
-    wide: float,
-    high: float,
+    half: tuple[float, float],
     tone: float,
-    paint: Paint = Paint.LEAF,
-    light: float = 16.0,
-    ragged: float = 0.3,
+    skin: Skin = LEAVES,
 ) -> None:
     """Draw a rounded mass: a crown, a bush, a boulder, lit from the upper left.
 
@@ -24,15 +56,12 @@ def clump(
         c: The plate.
         x: Centre across.
         y: Centre down.
-        wide: Half width, of the long edge.
-        high: Half height, of the long edge.
+        half: Half width and half height, of the long edge.
         tone: Mean lightness.
-        paint: What it is.
-        light: Lightness between lit and shaded side.
-        ragged: How much noise breaks the outline.
+        skin: What it is made of.
     """
     cx, cy = x * c.width, y * c.height
-    rx, ry = max(2.0, wide * c.long), max(2.0, high * c.long)
+    rx, ry = max(2.0, half[0] * c.long), max(2.0, half[1] * c.long)
     x0, x1 = int(max(0, cx - 1.3 * rx)), int(min(c.width, cx + 1.3 * rx))
     y0, y1 = int(max(0, cy - 1.3 * ry)), int(min(c.height, cy + 1.3 * ry))
     if x1 <= x0 or y1 <= y0:
@@ -40,10 +69,10 @@ def clump(
     u = ((np.arange(x0, x1, dtype=np.float32) - cx) / rx)[None]
     v = ((np.arange(y0, y1, dtype=np.float32) - cy) / ry)[:, None]
     leaf = c.leaf[y0:y1, x0:x1]
-    mask = u * u + v * v < 1 + ragged * leaf
-    shade = tone + light * (0.35 * c.light * u - 0.65 * v) + 0.3 * light * leaf
+    mask = u * u + v * v < 1 + skin.ragged * leaf
+    shade = tone + skin.light * (0.35 * c.light * u - 0.65 * v) + 0.3 * skin.light * leaf
     np.copyto(c.tone[y0:y1, x0:x1], shade, where=mask)
-    np.copyto(c.paint[y0:y1, x0:x1], np.uint8(paint), where=mask)
+    np.copyto(c.paint[y0:y1, x0:x1], np.uint8(skin.paint), where=mask)
 
 
 def tree(c: Canvas, x: float, foot: float, *, high: float, tone: float) -> None:
@@ -63,11 +92,9 @@ def tree(c: Canvas, x: float, foot: float, *, high: float, tone: float) -> None:
             c,
             x + lean + c.vary(-spread, spread) * broad,
             foot - tall * (0.34 + 0.6 * up),
-            wide=high * c.vary(0.07, 0.15),
-            high=high * c.vary(0.05, 0.1),
+            half=(high * c.vary(0.07, 0.15), high * c.vary(0.05, 0.1)),
             tone=tone - 9 + 15 * up + c.vary(-3, 3),
-            ragged=0.6,
-            light=20,
+            skin=Skin(light=20, ragged=0.6),
         )
 
 
@@ -94,9 +121,7 @@ def wood(
     *,
     size: float,
     tone: float,
-    share: float = 0.5,
-    firs: float = 0.3,
-    sink: float = 0.0,
+    stand: Stand,
 ) -> None:
     """Set trees along a line, back to front.
 
@@ -105,26 +130,25 @@ def wood(
         profile: Where they stand, shape (W,), pixels.
         size: Height of a tree, of the long edge.
         tone: Mean lightness.
-        share: Part of the line that is wooded.
-        firs: Part of the trees that are firs.
-        sink: How far below the line they may stand, fraction of the height.
+        stand: How dense it is, and of what.
     """
-    count = int(share * 1.9 * c.width / (size * c.long)) + 1
-    spots = sorted((c.vary(0, sink) if sink else 0.0, c.vary(0, 1)) for _ in range(count))
+    count = int(stand.share * 1.9 * c.width / (size * c.long)) + 1
+    spots = sorted(
+        (c.vary(0, stand.sink) if stand.sink else 0.0, c.vary(0, 1)) for _ in range(count)
+    )
     for drop, x in spots:
         foot = float(profile[min(c.width - 1, int(x * c.width))]) / c.height + drop + 0.01
         dark = tone - 30 * drop
-        if c.vary(0, 1) < firs:
+        if c.vary(0, 1) < stand.firs:
             conifer(c, x, foot, high=size * c.vary(0.9, 1.6), tone=dark - 6)
         else:
             clump(
                 c,
                 x,
                 foot - 0.3 * size,
-                wide=size * c.vary(0.4, 0.8),
-                high=size * c.vary(0.35, 0.6),
+                half=(size * c.vary(0.4, 0.8), size * c.vary(0.35, 0.6)),
                 tone=dark + c.vary(-5, 5),
-                ragged=0.5,
+                skin=Skin(ragged=0.5),
             )
 
 
@@ -143,11 +167,9 @@ def bank(c: Canvas, *, top: float, rise: float, tone: float) -> None:
             c,
             x,
             foot,
-            wide=wide,
-            high=wide * c.vary(0.4, 0.8),
+            half=(wide, wide * c.vary(0.4, 0.8)),
             tone=tone + c.vary(-7, 9) - 30 * drop,
-            ragged=0.7,
-            light=18,
+            skin=Skin(light=18, ragged=0.7),
         )
 
 
@@ -160,10 +182,7 @@ def boulders(c: Canvas, *, top: float, bottom: float, count: int, size: float) -
             c,
             c.vary(0, 1),
             y,
-            wide=wide,
-            high=wide * c.vary(0.45, 0.75),
+            half=(wide, wide * c.vary(0.45, 0.75)),
             tone=c.vary(42, 66),
-            paint=Paint.ROCK,
-            light=34,
-            ragged=0.25,
+            skin=Skin(paint=Paint.ROCK, light=34, ragged=0.25),
         )

@@ -4,6 +4,7 @@ WWW = "https://www.loc.gov"
 TILE = "https://tile.loc.gov"
 SLUG = "photochrom-prints"
 STORAGE = "/storage-services"
+IIIF = "/image-services/iiif"
 
 _FOLDER_STEPS = {"cph": (10_000, 1_000, 100), "det": (10_000, 1_000, 100), "fsac": (1_000, 100)}
 """Numbers to which an id is floored, one folder each; every other bucket has one, of 100."""
@@ -47,6 +48,20 @@ def url_of(digital_id: str, suffix: str) -> str:
     return TILE + path_of(digital_id, suffix)
 
 
+def iiif_id(digital_id: str, *, master: bool) -> str:
+    """Give the name of an image in the IIIF service.
+
+    Args:
+        digital_id: Such as "ppmsc.06712".
+        master: The master, else the service file of 1,024 px.
+
+    Returns:
+        "master:pnp:ppmsc:06700:06712u", or "service:pnp:ppmsc:06700:06712".
+    """
+    folders, name = folders_of(digital_id).replace("/", ":"), digital_id.partition(".")[2]
+    return f"master:pnp:{folders}:{name}u" if master else f"service:pnp:{folders}:{name}"
+
+
 def resource_url(digital_id: str) -> str:
     """Give the address of a resource's page on www.loc.gov."""
     return f"{WWW}/resource/{digital_id}/"
@@ -55,6 +70,11 @@ def resource_url(digital_id: str) -> str:
 def item_url(item_id: str) -> str:
     """Give the address of an item's page on www.loc.gov."""
     return f"{WWW}/item/{item_id}/"
+
+
+def picture_url(item_id: str) -> str:
+    """Give the address of an item's page on the older site."""
+    return f"{WWW}/pictures/item/{item_id}/"
 
 
 def collection_url() -> str:

@@ -1,5 +1,7 @@
 """What grows and lies about: sky, mountains, water, ground, trees, rocks."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -38,47 +40,72 @@ def sky(c: Canvas, *, top: float, low: float, clouds: float) -> None:
     np.copyto(c.paint[: shape[0]], np.uint8(Paint.CLOUD), where=stippled)
 
 
+@dataclass(frozen=True, slots=True)
+class Skyline:
+    """The outline of a range of hills or mountains.
+
+    Attributes:
+        base: Its mean height.
+        rise: Half the difference of peak and dip.
+        cells: Peaks across.
+        rough: 0.3 rolling, 0.6 jagged.
+    """
+
+    base: float
+    rise: float
+    cells: int = 3
+    rough: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What is below a skyline.
+
+    Attributes:
+        fade: Lightness gained down to the foot, as haze gives.
+        relief: Light and shade of its faces.
+        snow: Snow lies above this height.
+    """
+
+    fade: float = 0.0
+    relief: float = 0.0
+    snow: float | None = None
+
+
+SMOOTH = Face()
+
+
 def ridge(
     c: Canvas,
     *,
-    base: float,
-    rise: float,
+    line: Skyline,
     paint: Paint,
     tone: float,
-    cells: int = 3,
-    rough: float = 0.5,
-    fade: float = 0.0,
-    relief: float = 0.0,
-    snow: float | None = None,
+    face: Face = SMOOTH,
 ) -> Float:
     """Draw a range of hills or mountains and all below it.
 
     Args:
         c: The plate.
-        base: Mean height of the skyline.
-        rise: Half the difference of peak and dip.
+        line: Its outline.
         paint: What it is made of.
         tone: Lightness at the skyline.
-        cells: Peaks across.
-        rough: 0.3 rolling, 0.6 jagged.
-        fade: Lightness gained down to the foot, as haze gives.
-        relief: Light and shade of its faces.
-        snow: Snow lies above this height.
+        face: What is below the outline.
 
     Returns:
         The skyline, shape (W,), pixels.
     """
-    curve = wander(c.layout, c.detail, c.width, cells=cells, rough=rough)
-    profile = ((base - rise * curve) * c.height).astype(np.float32)
+    curve = wander(c.layout, c.detail, c.width, cells=line.cells, rough=line.rough)
+    profile = ((line.base - line.rise * curve) * c.height).astype(np.float32)
     depth = np.clip((c.rows() * c.height - profile) / (0.35 * c.height), 0, 1)
-    light = tone + fade * depth
-    if relief:
-        face, slope = relief_at(c, max(0, int(profile.min())))
-        light = light + relief * slope
-        if snow is not None:
-            line = (snow * c.height + 0.05 * c.height * face).astype(np.float32)
+    light = tone + face.fade * depth
+    if face.relief:
+        rock, slope = relief_at(c, max(0, int(profile.min())))
+        light = light + face.relief * slope
+        if face.snow is not None:
+            low = (face.snow * c.height + 0.05 * c.height * rock).astype(np.float32)
             c.below(profile, paint, light)
-            covered = c.rows() * c.height < line
+            covered = c.rows() * c.height < low
             covered &= c.rows() * c.height >= profile
             c.paint_where(covered, Paint.SNOW, np.clip(82 + 0.7 * (light - tone), 58, 96))
             return profile

@@ -1,6 +1,15 @@
 """The `replica` section of params.yaml."""
 
+from enum import StrEnum
+
 from pydantic import BaseModel, Field
+
+
+class Style(StrEnum):
+    """How generated prints look."""
+
+    DRAWN = "drawn"
+    PLAIN = "plain"
 
 
 class ReplicaParams(BaseModel, frozen=True, extra="forbid"):
@@ -17,3 +26,10 @@ class ReplicaParams(BaseModel, frozen=True, extra="forbid"):
 
     pixels: int = Field(ge=256, le=8192)
     """Long edge of a generated print, hence roughly of its master `u.tif`, in pixels."""
+
+    style: Style
+    """`drawn` prints look like photochroms; `plain` ones are distinct patches of colour of the
+    same dimensions, made in milliseconds, for drills and benchmarks of the harvest."""
+
+    url: str | None
+    """Base address of a replica on loopback that runs already; null starts one for each run."""

@@ -115,6 +115,7 @@ class Resource:
         role: Colour or negative.
         scan: What is shown.
         has_v: Whether the 1,024 px service file exists.
+        revision: How often its files were made anew.
     """
 
     digital_id: str
@@ -123,6 +124,7 @@ class Resource:
     role: Role
     scan: DrawnScan | FileScan
     has_v: bool
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ class Row:
         date: As stated, "[between ca. 1890 and ca. 1900]".
         resources: In catalogue order; empty when there is no image.
         quirks: Key that decides which of the source's oddities the record has.
+        revision: How often the record was changed since it was made.
     """
 
     kind: RowKind
@@ -148,3 +151,4 @@ class Row:
     date: str
     resources: tuple[Resource, ...]
     quirks: str
+    revision: int = 0

@@ -29,28 +29,38 @@ def fit(width: int, height: int, *, long_edge: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def write_drawn(
-    pixels: NDArray[np.uint8], paths: dict[str, Path], *, quality: int, master: bool
-) -> None:
-    """Write the renditions of a drawn scan.
+def write_drawn(pixels: NDArray[np.uint8], paths: dict[str, Path], *, quality: int) -> None:
+    """Write service files of a generated scan.
 
     Args:
         pixels: Shape (H, W, 3) or, of a black-and-white copy, (H, W); sRGB, 0..255.
-        paths: Where each rendition goes, by suffix.
+        paths: Where each rendition goes, by suffix; those that are named are written.
         quality: JPEG quality of `v` and `r`, 1..100.
-        master: Write `u.tif` alone, uncompressed; else all the service files and not it.
     """
     image = Image.fromarray(pixels)
-    if master:
-        image.save(paths["u.tif"], "TIFF")
-        return
     whole = image.size
     for suffix, long_edge in sorted(RENDITION_LONG_EDGE.items(), key=lambda kind: -kind[1]):
+        if suffix not in paths:
+            continue
         size = fit(*whole, long_edge=long_edge)
         small = image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
         _save(small, paths[suffix], quality)
         if long_edge <= 640:
             image = small  # a thumbnail of the thumbnail's elder is as good, and cheaper
+
+
+def write_resized(
+    pixels: NDArray[np.uint8], path: Path, *, size: tuple[int, int], quality: int
+) -> None:
+    """Write a JPEG of a generated scan in another size.
+
+    Args:
+        pixels: Shape (H, W, 3) or (H, W); sRGB, 0..255.
+        path: Where it goes.
+        size: Width and height in pixels.
+        quality: JPEG quality, 1..100.
+    """
+    _save(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS), path, quality)
 
 
 def write_scaled(scan: FileScan, path: Path, *, long_edge: int) -> bool:

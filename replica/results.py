@@ -1,12 +1,16 @@
 """Pure: the records inside the replies: listing rows, item blocks and resources."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 
+from replica.blocks import block_of, modified_at
 from replica.chance import rng_of
+from replica.dates import filed_year
 from replica.names import WWW, collection_url, item_url, resource_url, url_of
+from replica.places import COORDINATES
 from replica.records import RENDITION_LONG_EDGE, FileScan, Resource, Row, RowKind
 from replica.renditions import fit
 
@@ -14,13 +18,12 @@ Json = dict[str, Any]
 Sizes = Callable[[Resource], tuple[int, int]]
 """Gives width and height of a scan's master in pixels; 0, 0 when unknown."""
 
-RIGHTS = "No known restrictions on publication."
 ICON = f"{WWW}/static/images/original-format/group-of-images.svg"
-REPOSITORY = "Library of Congress Prints and Photographs Division Washington, D.C. 20540 USA"
 RIGHTS_HTML = (
     "<p>The Library of Congress does not&nbsp;own rights to material in its collections.</p>"
 )
 PARTOF = ["prints and photographs division", "photochrom prints", "catalog", "american memory"]
+_INDEXED_AFTER = timedelta(days=3)
 _MIMETYPES = {"jpg": "image/jpeg", "gif": "image/gif", "tif": "image/tiff"}
 
 
@@ -37,7 +40,7 @@ def to_result(row: Row, sizes: Sizes, *, index: int) -> Json:
     rng = rng_of(f"{row.quirks}/result")
     result = {**_common(row, index), **_places(row, rng)}
     result["image_url"] = _image_urls(row, sizes, rng)
-    result["item"] = _block(row, rng)
+    result["item"] = block_of(row, rng)
     result["resources"] = [_counted(resource) for resource in row.resources]
     result["reproductions"] = "<p>Higher resolution image available (TIFF).</p>"
     if rng.random() < 0.15:  # one value may be a string or a list
@@ -57,10 +60,11 @@ def to_item(row: Row, sizes: Sizes) -> Json:
     """Make the `item` member of an item page: the flat record, with facets as objects."""
     rng = rng_of(f"{row.quirks}/result")
     result = to_result(row, sizes, index=1)
-    flat = {**_block(row, rng), **result, "item": result.get("item", {})}
+    flat = {**block_of(row, rng), **result, "item": result.get("item", {})}
     flat["subjects"] = [_facet("subject", s) for s in result.get("subject", [])]
     flat["location"] = [_facet("location", s) for s in result.get("location") or []]
-    flat["dates"] = [{"1890": f"{WWW}/search/?dates=1890/1890&fo=json"}]
+    year = filed_year(row.date)
+    flat["dates"] = [{year: f"{WWW}/search/?dates={year}/{year}&fo=json"}]
     flat["partof"] = [
         {"count": 7501, "title": title, "url": f"{WWW}/search/?fa=partof:{title}&fo=json"}
         for title in PARTOF
@@ -143,12 +147,13 @@ def _image_urls(row: Row, sizes: Sizes, rng: np.random.Generator) -> list[str]:
 def _common(row: Row, index: int) -> Json:
     url = item_url(row.item_id)
     group = row.kind == RowKind.GROUP
+    modified, year = modified_at(row), filed_year(row.date)
     return {
         "access_restricted": False,
         "aka": [url.replace("https", "http"), f"http://lccn.loc.gov/{row.item_id}"],
         "campaigns": [],
         "contributor": ["photoglob co., zürich"],
-        "date": "1890-01-01",
+        "date": f"{year}-01-01",
         "description": ["1 photomechanical print : photochrom, color."],
         "digitized": True,
         "extract_timestamp": "2021-09-01T23:01:19.284Z",
@@ -158,8 +163,9 @@ def _common(row: Row, index: int) -> Json:
         "index": index,
         "language": ["english"],
         "mime_type": ["image/gif", "image/jpg", "image/tif"],
-        "number": [row.item_id, "2007-11-15t10:52:46"],
+        "number": [row.item_id, f"{modified:%Y-%m-%dt%H:%M:%S}"],
         "number_lccn": [row.item_id],
+        "number_source_modified": [f"{modified:%Y-%m-%dt%H:%M:%S}"],
         "online_format": ["image"],
         "original_format": ["photo, print, drawing"],
         "partof": PARTOF,
@@ -167,7 +173,7 @@ def _common(row: Row, index: int) -> Json:
         "shelf_id": f"LOT 13434, no. {index:03d} [item] [P&P]",
         "site": ["pictures", "catalog"],
         "subject": ["photochrom prints", "color"],
-        "timestamp": "2023-01-04T16:13:12.702Z",
+        "timestamp": f"{modified + _INDEXED_AFTER:%Y-%m-%dT%H:%M:%S.702Z}",
         "title": row.title,
         "type": ["collection"] if group else ["still image"],
         "unrestricted": True,
@@ -179,62 +185,16 @@ def _places(row: Row, rng: np.random.Generator) -> Json:
     """Give what stands in the fields of place, which is often junk."""
     country, _, town = row.place.partition("--")
     junk = ["geometry", "properties", "type"]
+    known = rng_of(f"{row.quirks}/latlong").random() < 0.3
+    at = COORDINATES.get(town) if known else None
     names = [name.lower() for name in (country, town) if name]
     return {
-        "latlong": junk if rng.random() < 0.5 else [46.9, 8.3],
+        "latlong": junk if rng.random() < 0.5 or at is None else list(at),
         "location": names or None,
         "location_str": junk if rng.random() < 0.3 else "",
         "locations": [[{"geometry": ["type", "coordinates"], "type": "Feature"}]],
-        "lonlat": [8.3, 46.9],
+        "lonlat": junk if at is None else [at[1], at[0]],
     }
-
-
-def _block(row: Row, rng: np.random.Generator) -> Json:
-    """Make the record of the older catalogue, `results[].item`."""
-    classic = rng.random() < 0.5
-    stamp = "2016-04-21 06:01:14" if classic else "2016-04-21T09:17:00Z"
-    notes = ["Forms part of: Photochrom Print Collection."]
-    if row.number:
-        notes.append(f'Print no. "{row.number}".')
-    date = row.date.removeprefix("[") if rng.random() < 0.08 else row.date
-    link = f"//www.loc.gov/pictures/item/{row.item_id}/"
-    reproduction = [f"{r.reproduction_number} ({r.caption})" for r in row.resources]
-    block: Json = {
-        "call_number": "LOT 13434, no. 1 [item] [P&P]",
-        "control_number": row.item_id,
-        "created": stamp,
-        "created_published_date": date,
-        "date": date,
-        "digital_id": [_digital_id(r) for r in row.resources],
-        "display_offsite": True,
-        "format": ["still image"],
-        "genre": ["Photochrom prints--Color--1890-1900"],
-        "id": row.item_id,
-        "link": link if classic else f"https:{link}",
-        "medium": ["1 photomechanical print : photochrom, color."],
-        "medium_brief": "1 photomechanical print :",
-        "modified": stamp,
-        "notes": notes if rng.random() > 0.1 else " ".join(notes),
-        "repository": REPOSITORY,
-        "reproduction_number": "\n".join(reproduction),
-        "rights_advisory": [RIGHTS] if rng.random() < 0.3 else RIGHTS,
-        "rights_information": RIGHTS,
-        "sort_date": "1890",
-        "subjects": [row.place] if row.place else [],
-        "title": row.title,
-    }
-    if row.place:
-        block["place"] = [{"latitude": "", "link": "", "longitude": "", "title": row.place}]
-    if row.resources:
-        first = row.resources[0].digital_id
-        block["service_low"] = block["thumb_gallery"] = url_of(first, "_150px.jpg")
-        block["service_medium"] = url_of(first, "r.jpg")
-    return block
-
-
-def _digital_id(resource: Resource) -> str:
-    bucket, _, name = resource.digital_id.partition(".")
-    return f"{bucket} {name} //hdl.loc.gov/loc.pnp/{resource.digital_id}"
 
 
 def _page_result(row: Row, index: int) -> Json:

@@ -1,7 +1,7 @@
 """What floats: sailing ships, steamers, boats."""
 
 from replica.canvas import Canvas
-from replica.growth import clump
+from replica.growth import Skin, clump
 from replica.inks import Paint
 
 
@@ -99,4 +99,11 @@ def steamer(c: Canvas, x: float, y: float, *, size: float) -> None:
     for k in range(9):
         puff = 0.006 + 0.002 * k
         px, py = x - side * (0.06 + 0.1 * k) * half, y - (4.6 + 0.35 * k) * deep
-        clump(c, px, py, wide=1.6 * puff, high=puff, tone=50 + 3 * k, paint=Paint.SMOKE, light=8)
+        clump(
+            c,
+            px,
+            py,
+            half=(1.6 * puff, puff),
+            tone=50 + 3 * k,
+            skin=Skin(paint=Paint.SMOKE, light=8),
+        )

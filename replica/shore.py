@@ -72,8 +72,7 @@ def beach(c: Canvas) -> None:
     span = (0.0, reach - 0.02) if side > 0 else (1.02 - reach, 1.0)
     town(
         c,
-        left=span[0] - 0.02,
-        right=span[1],
+        span=(span[0] - 0.02, span[1]),
         foot=line + 0.04,
         size=c.pick(0.08, 0.12),
         rows=2,
@@ -86,8 +85,7 @@ def beach(c: Canvas) -> None:
         bottom=0.95,
         count=60,
         size=0.055,
-        left=max(0.0, middle - 0.28),
-        right=min(1.0, middle + 0.28),
+        span=(max(0.0, middle - 0.28), min(1.0, middle + 0.28)),
     )
     for _ in range(int(c.layout.integers(3, 9))):
         boat(c, c.pick(*span), c.pick(line + 0.12, 0.92), size=c.vary(0.07, 0.14))

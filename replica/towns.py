@@ -6,9 +6,9 @@ import numpy as np
 
 from replica.canvas import Canvas
 from replica.crowd import flag, people
-from replica.growth import bank, clump, tree, wood
+from replica.growth import Skin, Stand, bank, clump, tree, wood
 from replica.inks import Paint
-from replica.nature import flood, ground, open_sky, ridge, water
+from replica.nature import Face, Skyline, flood, ground, open_sky, ridge, water
 from replica.ships import boat, sailing_ship
 from replica.works import bridge, church, town
 
@@ -21,16 +21,14 @@ def harbour(c: Canvas) -> None:
     open_sky(c, quay - 0.12)
     ridge(
         c,
-        base=quay - 0.12,
-        rise=c.pick(0.03, 0.08),
+        line=Skyline(base=quay - 0.12, rise=c.pick(0.03, 0.08), cells=2),
         paint=Paint.FAR,
         tone=c.pick(56, 70),
-        cells=2,
-        fade=6,
+        face=Face(fade=6),
     )
-    line = ridge(c, base=quay - 0.04, rise=0.03, paint=Paint.GRASS, tone=46, cells=2)
-    wood(c, line, size=0.025, tone=32, share=0.4, sink=0.02)
-    town(c, left=-0.02, right=1.0, foot=quay, size=c.pick(0.05, 0.08), rows=3, dim=0.25)
+    line = ridge(c, line=Skyline(base=quay - 0.04, rise=0.03, cells=2), paint=Paint.GRASS, tone=46)
+    wood(c, line, size=0.025, tone=32, stand=Stand(share=0.4, sink=0.02))
+    town(c, span=(-0.02, 1.0), foot=quay, size=c.pick(0.05, 0.08), rows=3, dim=0.25)
     church(c, c.pick(0.2, 0.8), quay - 0.02, high=c.pick(0.16, 0.26), dim=0.25)
     c.box(0, quay - 0.005, 1, quay + 0.02, Paint.STONE, 58)
     for _ in range(int(c.layout.integers(3, 8))):
@@ -45,7 +43,7 @@ def harbour(c: Canvas) -> None:
         c.fill(
             [(x, quay + 0.03), (1, quay + 0.03), (1, 1), (x - c.pick(0.1, 0.35), 1)], Paint.ROAD, 70
         )
-        people(c, top=quay + 0.06, bottom=0.96, count=40, size=0.055, left=x, right=1.0)
+        people(c, top=quay + 0.06, bottom=0.96, count=40, size=0.055, span=(x, 1.0))
 
 
 def square(c: Canvas) -> None:
@@ -53,7 +51,7 @@ def square(c: Canvas) -> None:
     floor = c.pick(0.58, 0.66)
     open_sky(c, floor - 0.25)
     church(c, c.pick(0.3, 0.7), floor - 0.06, high=c.pick(0.4, 0.56), dim=0.15)
-    town(c, left=-0.02, right=1.0, foot=floor, size=c.pick(0.13, 0.19), rows=3)
+    town(c, span=(-0.02, 1.0), foot=floor, size=c.pick(0.13, 0.19), rows=3)
     ground(c, top=floor, paint=Paint.ROAD, far=c.pick(70, 80), near=c.pick(56, 70))
     shade = c.pick(0.0, 0.4)
     c.fill([(0, floor), (shade, floor), (shade * 0.6, 1), (0, 1)], Paint.ROAD, 46)
@@ -105,7 +103,7 @@ def street(c: Canvas) -> None:
         for k in reversed(range(10)):
             near, far, high = float(depths[k]), float(depths[k + 1]), float(tops[k])
             _front(c, Alley(vanish, eye, side * reach, near, far, high))
-    people(c, top=eye + 0.04, bottom=0.96, count=34, size=0.1, left=0.22, right=0.78)
+    people(c, top=eye + 0.04, bottom=0.96, count=34, size=0.1, span=(0.22, 0.78))
     for _ in range(int(c.detail.integers(0, 4))):
         flag(c, c.vary(0.1, 0.9), eye - c.vary(0.1, 0.25), 0.05)
 
@@ -179,13 +177,18 @@ def bridge_view(c: Canvas) -> None:
     """A river, a stone bridge across it, a town on the far bank."""
     shore = c.pick(0.5, 0.6)
     open_sky(c, shore - 0.12)
-    ridge(c, base=shore - 0.12, rise=0.06, paint=Paint.FAR, tone=c.pick(58, 72), cells=2, fade=6)
-    line = ridge(c, base=shore - 0.05, rise=0.03, paint=Paint.GRASS, tone=48, cells=2)
-    wood(c, line, size=0.04, tone=32, share=0.8, firs=0.1, sink=0.03)
+    ridge(
+        c,
+        line=Skyline(base=shore - 0.12, rise=0.06, cells=2),
+        paint=Paint.FAR,
+        tone=c.pick(58, 72),
+        face=Face(fade=6),
+    )
+    line = ridge(c, line=Skyline(base=shore - 0.05, rise=0.03, cells=2), paint=Paint.GRASS, tone=48)
+    wood(c, line, size=0.04, tone=32, stand=Stand(share=0.8, firs=0.1, sink=0.03))
     town(
         c,
-        left=c.pick(-0.02, 0.3),
-        right=c.pick(0.6, 1.0),
+        span=(c.pick(-0.02, 0.3), c.pick(0.6, 1.0)),
         foot=shore,
         size=c.pick(0.06, 0.1),
         rows=2,
@@ -217,29 +220,51 @@ def panorama(c: Canvas) -> None:
     top = c.pick(0.32, 0.42)
     open_sky(c, top)
     ridge(
-        c, base=top, rise=c.pick(0.03, 0.07), paint=Paint.FAR, tone=c.pick(62, 74), cells=2, fade=8
+        c,
+        line=Skyline(base=top, rise=c.pick(0.03, 0.07), cells=2),
+        paint=Paint.FAR,
+        tone=c.pick(62, 74),
+        face=Face(fade=8),
     )
-    ridge(c, base=top + 0.05, rise=0.03, paint=Paint.GRASS, tone=56, cells=3)
+    ridge(c, line=Skyline(base=top + 0.05, rise=0.03), paint=Paint.GRASS, tone=56)
     floor = c.pick(0.7, 0.8)
+    _roofs(c, top, floor)
+    if c.pick(0, 1) < 0.55:
+        _river(c, top + 0.16, c.pick(0.03, 0.06))
+    if c.pick(0, 1) < 0.4:
+        _terrace(c, floor)
+    else:
+        bank(c, top=floor + 0.06, rise=c.pick(0.05, 0.14), tone=18)
+
+
+def _roofs(c: Canvas, top: float, floor: float) -> None:
+    """Draw a town from above, row before row, with its churches and trees."""
     for k in range(7):
         foot = top + 0.07 + (floor - top - 0.07) * (k / 6) ** 1.2
         size = 0.022 + 0.045 * (k / 6) ** 1.3
         if k in (2, 4):
             church(c, c.pick(0.1, 0.9), foot, high=size * 4.2, dim=0.5 - 0.08 * k)
-        town(c, left=-0.02, right=1.0, foot=foot, size=size, rows=1, dim=0.6 - 0.09 * k)
+        town(c, span=(-0.02, 1.0), foot=foot, size=size, rows=1, dim=0.6 - 0.09 * k)
         if k in (1, 3, 5):
             edge = np.full(c.width, foot * c.height, np.float32)
-            wood(c, edge, size=0.5 * size, tone=32 + 10 * (1 - k / 6), share=0.35, firs=0.15)
-    if c.pick(0, 1) < 0.55:
-        _river(c, top + 0.16, c.pick(0.03, 0.06))
-    if c.pick(0, 1) < 0.4:
-        ground(c, top=floor + 0.02, paint=Paint.ROAD, far=66, near=52, wave=0.02)
-        for _ in range(3):
-            x, y = c.pick(0.1, 0.9), c.pick(floor + 0.1, 0.95)
-            clump(c, x, y, wide=0.16, high=0.045, tone=42, paint=Paint.GRASS, light=8, ragged=0.05)
-            clump(c, x, y, wide=0.06, high=0.016, tone=46, paint=Paint.FLOWER, light=4, ragged=0.2)
-    else:
-        bank(c, top=floor + 0.06, rise=c.pick(0.05, 0.14), tone=18)
+            wood(
+                c,
+                edge,
+                size=0.5 * size,
+                tone=32 + 10 * (1 - k / 6),
+                stand=Stand(share=0.35, firs=0.15),
+            )
+
+
+def _terrace(c: Canvas, floor: float) -> None:
+    """Lay a terrace with beds of flowers before a town."""
+    ground(c, top=floor + 0.02, paint=Paint.ROAD, far=66, near=52, wave=0.02)
+    lawn = Skin(paint=Paint.GRASS, light=8, ragged=0.05)
+    flowers = Skin(paint=Paint.FLOWER, light=4, ragged=0.2)
+    for _ in range(3):
+        x, y = c.pick(0.1, 0.9), c.pick(floor + 0.1, 0.95)
+        clump(c, x, y, half=(0.16, 0.045), tone=42, skin=lawn)
+        clump(c, x, y, half=(0.06, 0.016), tone=46, skin=flowers)
 
 
 def _river(c: Canvas, top: float, deep: float) -> None:

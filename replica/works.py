@@ -26,7 +26,7 @@ def house(c: Canvas, x: float, foot: float, *, wide: float, high: float, dim: fl
     tone += dim * (70 - tone) * 0.4
     top = foot - high
     c.box(x, top, x + wide, foot, wall, tone)
-    ridge_y = _roof(c, x, top, wide=wide, high=high, wall=(wall, tone), dim=dim)
+    ridge_y = _roof(c, x, top, size=(wide, high), wall=(wall, tone), dim=dim)
     deep = wide * c.vary(0.0, 0.32)  # the side away from the light
     left, right = (x + wide - deep, x + wide) if c.light < 0 else (x, x + deep)
     c.box(left, top, right, foot, wall, tone - 26 * (1 - 0.6 * dim))
@@ -43,12 +43,12 @@ def _roof(
     x: float,
     top: float,
     *,
-    wide: float,
-    high: float,
+    size: tuple[float, float],
     wall: tuple[Paint, float],
     dim: float,
 ) -> float:
     """Roof a house whose walls end at `top`; gives the height of the ridge."""
+    wide, high = size
     roof = Paint.SLATE if c.vary(0, 1) < 0.4 else Paint.ROOF
     roof_tone = c.vary(26, 46) + 16 * dim
     crest = top - high * c.vary(0.22, 0.5)
@@ -84,14 +84,13 @@ def _windows(c: Canvas, x0: float, y0: float, x1: float, y1: float, *, dark: flo
 
 
 def town(
-    c: Canvas, *, left: float, right: float, foot: float, size: float, rows: int, dim: float = 0.0
+    c: Canvas, *, span: tuple[float, float], foot: float, size: float, rows: int, dim: float = 0.0
 ) -> None:
     """Draw a crowd of houses, row before row.
 
     Args:
         c: The plate.
-        left: Where the town begins.
-        right: Where it ends.
+        span: Where the town begins and ends, from left to right.
         foot: Ground of the front row.
         size: Height of a front wall, fraction of the picture's height.
         rows: Rows of houses.
@@ -100,8 +99,8 @@ def town(
     for row in range(rows):
         back = rows - 1 - row
         scale = size * 0.86**back
-        x = left + 0.02 * back
-        while x < right - 0.01 * back:
+        x = span[0] + 0.02 * back
+        while x < span[1] - 0.01 * back:
             wide = scale * c.vary(0.6, 1.6) * c.height / c.width * 1.1
             ground = foot - back * size * 0.62 + c.vary(-0.08, 0.08) * size
             house(
@@ -152,9 +151,10 @@ def crenels(c: Canvas, x0: float, x1: float, top: float, paint: Paint, tone: flo
 
 
 def keep(
-    c: Canvas, x: float, foot: float, *, wide: float, high: float, tone: float, round_: bool
+    c: Canvas, x: float, foot: float, *, size: tuple[float, float], tone: float, round_: bool
 ) -> None:
-    """Draw a tower of a castle, square or round, with slits and battlement."""
+    """Draw a tower of a castle, `size` wide and high, square or round, with battlement."""
+    wide, high = size
     x0, x1 = x - wide / 2, x + wide / 2
     strips = max(2, min(24, round(wide * c.width / 3))) if round_ else 2
     for k in range(strips):
@@ -183,8 +183,7 @@ def castle(c: Canvas, x: float, foot: float, *, size: float) -> None:
             c,
             at,
             foot + 0.02,
-            wide=wide,
-            high=high,
+            size=(wide, high),
             tone=tone + c.vary(-5, 5),
             round_=c.vary(0, 1) < 0.5,
         )

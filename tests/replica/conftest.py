@@ -60,6 +60,16 @@ Launch = Callable[..., tuple[subprocess.Popen[str], Client]]
 @pytest.fixture
 def launch() -> Iterator[Launch]:
     """A function that starts a replica; each is stopped at the end of the test."""
+    yield from _launching()
+
+
+@pytest.fixture(scope="module")
+def launch_for_module() -> Iterator[Launch]:
+    """The same; each is stopped at the end of the module."""
+    yield from _launching()
+
+
+def _launching() -> Iterator[Launch]:
     running: list[subprocess.Popen[str]] = []
 
     def begin(*args: str) -> tuple[subprocess.Popen[str], Client]:

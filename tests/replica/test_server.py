@@ -1,4 +1,5 @@
 import io
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -241,3 +242,19 @@ def test_an_items_number_follows_its_files_name(tmp_path: Path, serve_folder: An
     after = {r["title"]: r["url"] for r in serve_folder(tmp_path).www(LISTING).json()["results"]}
     assert after["d"] == before["d"]
     assert len(set(after.values())) == 2
+
+
+def test_a_replaced_file_of_a_folder_is_known_as_another(tmp_path: Path, serve_folder: Any) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (80, 80)).save(path)
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    client = serve_folder(tmp_path)
+    (row,) = client.www(LISTING).json()["results"]
+    address = path_of(row["resources"][0]["url"].rstrip("/").rpartition("/")[2], "u.tif")
+    first = client.tile(address)
+    assert first.headers["last-modified"] == "Tue, 14 Nov 2023 22:13:20 GMT"
+    Image.new("RGB", (90, 80)).save(path)
+    conditions = {"if-none-match": first.headers["etag"]}
+    assert client.tile(address, headers=conditions).status_code == 200
+    later = {"if-modified-since": first.headers["last-modified"]}
+    assert client.tile(address, headers=later).content == path.read_bytes()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from replica.about import hash_code
 from replica.names import path_of
 from replica.store import PREFIX
 
@@ -64,3 +65,38 @@ def test_a_port_in_use_is_a_clear_error() -> None:
 def test_a_folder_without_prints_is_a_clear_error(tmp_path: Path) -> None:
     assert "expected files with suffix" in _fails(*ARGS, "--images", str(tmp_path))
     assert "expected a folder of prints" in _fails(*ARGS, "--images", str(tmp_path / "none"))
+
+
+def test_a_running_replica_says_what_it_shows(launch: Any) -> None:
+    _, client = launch(*ARGS, "--style", "plain")
+    about = client.ask("127.0.0.1", "/.replica/about").json()
+    code = about.pop("code")
+    shown = {"items": 2, "seed": 1, "pixels": 256, "images": None, "style": "plain"}
+    assert about == {**shown, "faults": False}
+    assert code == hash_code()
+    assert client.www("/.replica/about").status_code == 404
+
+
+def test_both_hosts_have_a_robots_txt(launch: Any) -> None:
+    _, client = launch(*ARGS)
+    for ask in (client.www, client.tile):
+        reply = ask("/robots.txt")
+        assert reply.headers["content-type"].startswith("text/plain")
+        assert reply.text == "User-agent: *\nDisallow: /search\n"
+
+
+def test_a_revised_scan_has_other_bytes_and_a_later_date(tmp_path: Path, launch: Any) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("seed: 1\nrevise: {rate: 1}\n")
+    path = path_of("ppmsc.05000", "r.jpg")
+    args = (*ARGS, "--style", "plain")
+    (_, old), (_, new) = launch(*args), launch(*args, "--faults", str(plan))
+    before = old.tile(path)
+    conditions = {
+        "if-none-match": before.headers["etag"],
+        "if-modified-since": before.headers["last-modified"],
+    }
+    after = new.tile(path, headers=conditions)
+    assert after.status_code == 200
+    assert after.content != before.content
+    assert old.tile(path, headers=conditions).status_code == 304
