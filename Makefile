@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := 0.13.8
-TARGETS := help setup demo test drill lint bench ui clean
+TARGETS := help setup demo test drill lint bench bench-harvest ui clean
 .PHONY: $(TARGETS)
 
 here := $(shell cd "$(dir $(lastword $(MAKEFILE_LIST)))" && pwd -P)
@@ -24,6 +24,7 @@ help:
 	@echo "make drill   what is long or violent: kills, broken scans, every process count"
 	@echo "make lint    the linters, the type checker and the import contract alone"
 	@echo "make bench   the benchmarks; results in bench/results/"
+	@echo "make bench-harvest   of these the harvest's: floors of the limits, and what was seen"
 	@echo "make ui      start the Prefect server and print its address"
 	@echo "make clean   end the server; remove .venv and the caches (data/ stays)"
 
@@ -67,6 +68,9 @@ drill: setup
 
 bench: setup
 	@for bench in bench/[a-z]*.py; do echo "$$bench"; python "$$bench" || exit 1; done
+
+bench-harvest: setup
+	@python bench/harvest.py
 
 ui: setup
 	@photochrom ui

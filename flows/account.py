@@ -42,6 +42,11 @@ class Line:
         return _say(self.held)
 
     @property
+    def held_or_none(self) -> str:
+        """What is held back and why, in words."""
+        return self.held_text or "none"
+
+    @property
     def marked_text(self) -> str:
         """What is told apart among what goes on, in words; "" for nothing."""
         return _say(self.marked)
@@ -101,6 +106,17 @@ def to_table(lines: Sequence[Line]) -> Table:
         seen, passed = (str(line.seen), str(line.passed)) if line.run else ("", "")
         table.add_row(line.stage, line.unit, seen, passed, line.held_text, line.marked_text, mark)
     return table
+
+
+def to_markdown(lines: Sequence[Line]) -> str:
+    """Lay the account out as a table in Markdown, for the Prefect UI."""
+    head = "| stage | unit | seen | passed on | held back | among the rest | |\n"
+    rows = [
+        f"| {line.stage} | {line.unit} | {line.seen:,} | {line.passed:,} | {line.held_text} "
+        f"| {line.marked_text} | {line.fault or ('ok' if line.run else 'not run')} |"
+        for line in lines
+    ]
+    return "\n".join([f"{head}|---|---|--:|--:|---|---|---|", *rows])
 
 
 def _manifests(project: Project, size: int) -> list[Ledgered]:

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from multiprocessing.connection import wait
 from typing import TypeVar
 from uuid import UUID
@@ -71,6 +71,8 @@ def run_batches(
     stage: str,
     workers: int = 1,
     executor: Executor | None = None,
+    show: Callable[[float], None] | None = None,
+    stop: Callable[[], None] = lambda: None,
 ) -> list[R]:
     """Run a function on every batch, each in a Prefect task of the calling flow.
 
@@ -80,6 +82,10 @@ def run_batches(
         stage: Name of the stage, for the progress and the names of the tasks.
         workers: Batches at a time.
         executor: Where the batches run; the task's own thread without one.
+        show: Takes the share done, 0 to 1; without one the stage gets a bar and a progress
+            artifact of its own.
+        stop: Called when waiting for the batches ends early, by Ctrl-C or a failed batch, so
+            that those that run do not keep the stage waiting.
 
     Returns:
         What the function returned, in the order of the batches.
@@ -93,7 +99,7 @@ def run_batches(
     results: list[R] = []
     log = get_run_logger()
     runner: ThreadPoolTaskRunner[R] = ThreadPoolTaskRunner(max_workers=workers)
-    with progress(stage) as show, runner:
+    with progress(stage) if show is None else nullcontext(show) as draw, runner:
         futures = [
             runner.submit(
                 task(
@@ -106,10 +112,15 @@ def run_batches(
             )
             for number, batch in enumerate(batches)
         ]
-        for number, future in enumerate(futures):
-            results.append(future.result())
-            log.info("%s: batch %d of %d is done", stage, number + 1, len(batches))
-            show((number + 1) / len(batches))
+        try:
+            for number, future in enumerate(futures):
+                results.append(future.result())
+                log.info("%s: batch %d of %d is done", stage, number + 1, len(batches))
+                draw((number + 1) / len(batches))
+        except BaseException:
+            stop()
+            runner.cancel_all()
+            raise
     return results
 
 

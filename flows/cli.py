@@ -1,9 +1,10 @@
 """The `photochrom` command. Nothing heavy is imported before a command needs it."""
 
-import importlib
 import sys
 import time
 from collections.abc import Callable
+from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,10 @@ import typer
 
 from flows.stages import STAGES, Stage
 
+STAGES_BY_NAME = {stage.name: stage for stage in STAGES}
+
 app = typer.Typer(
-    help="Photochrom: the Library's photochrom prints as a data set and a colorizing model.",
+    help="The Library's photochrom prints as a data set, and a model that colorizes.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -29,6 +32,30 @@ Settings = Annotated[
         "--set", metavar="KEY=VALUE", help="Override a setting, as in train.steps=50; repeatable."
     ),
 ]
+
+
+class Retry(StrEnum):
+    """Which scans of an earlier run are asked for again."""
+
+    FAILED = "failed"
+    REJECTED = "rejected"
+    ALL = "all"
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"photochrom {version('photochrom')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say which it is."),
+    ] = False,
+) -> None:
+    """Options of the command itself."""
 
 
 def main() -> None:
@@ -52,28 +79,69 @@ def known_errors() -> tuple[type[Exception], ...]:
     return (ColorizeError, FlowsError, HarvestError, PreprocessError, ReplicaError, TrainError)
 
 
+def run_stage(
+    name: str, params: Path | None, settings: list[str] | None, **options: object
+) -> None:
+    """Run one stage's flow, and print what came of it.
+
+    Args:
+        name: Of the stage.
+        params: The params file; None takes the project's own.
+        settings: Overrides, `section.key=value` each.
+        options: What the flow takes besides, where it takes anything.
+
+    Raises:
+        FlowsError: If the settings are wrong, the server does not start, or the run was
+            cancelled; and whatever the stage's room raises.
+    """
+    from flows.params import read_params
+    from flows.project import find_project
+    from flows.running import run_flow
+
+    started = time.monotonic()
+    project = find_project(Path.cwd())
+    read = read_params(params or project.root / "params.yaml", settings or ())
+    summary = run_flow(STAGES_BY_NAME[name], project, read, options)
+    typer.echo(f"{name:<9} {summary} ({time.monotonic() - started:.0f} s)")
+
+
 def stage_command(stage: Stage) -> Callable[..., None]:
-    """Make the command that runs one stage's flow."""
+    """Make the command of a stage that takes settings alone."""
 
     def command(params: ParamsFile = None, settings: Settings = None) -> None:
-        from flows.params import read_params
-        from flows.project import find_project
-        from flows.server import use_server
-
-        started = time.monotonic()
-        project = find_project(Path.cwd())
-        read = read_params(params or project.root / "params.yaml", settings or ())
-        use_server(project)
-        module, function = stage.flow.split(":")
-        flow = getattr(importlib.import_module(module), function)
-        summary = flow(root=str(project.root), settings=read.model_dump(mode="json"))
-        typer.echo(f"{stage.name:<9} {summary} ({time.monotonic() - started:.0f} s)")
+        run_stage(stage.name, params, settings)
 
     return command
 
 
+def catalog(
+    params: ParamsFile = None,
+    settings: Settings = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="From the raw replies on disk; nobody is asked.")
+    ] = False,
+    crosscheck: Annotated[
+        int, typer.Option(metavar="N", help="Compare N items with the other harvest.road.")
+    ] = 0,
+) -> None:
+    """Run the stage `catalog`."""
+    run_stage("catalog", params, settings, rebuild=rebuild, crosscheck=crosscheck)
+
+
+def scans(
+    params: ParamsFile = None,
+    settings: Settings = None,
+    retry: Annotated[
+        Retry | None, typer.Option(help="Ask again for what did not come, or was no use.")
+    ] = None,
+) -> None:
+    """Run the stage `scans`."""
+    run_stage("scans", params, settings, retry=None if retry is None else retry.value)
+
+
 for _stage in STAGES:
-    app.command(_stage.name, help=_stage.help)(stage_command(_stage))
+    _commands: dict[str, Callable[..., None]] = {"catalog": catalog, "scans": scans}
+    app.command(_stage.name, help=_stage.help)(_commands.get(_stage.name) or stage_command(_stage))
 
 
 @app.command()
@@ -130,7 +198,7 @@ def colorize(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(hidden=True)
 def summary(params: ParamsFile = None, settings: Settings = None) -> None:
     """Say what was made, where to look and what to run next."""
     from flows.params import read_params
@@ -147,16 +215,45 @@ def replica(
     params: ParamsFile = None,
     settings: Settings = None,
     port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 0,
+    faults: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A plan of what shall go wrong.")
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every request down here.")
+    ] = None,
+    judge: Annotated[
+        Path | None,
+        typer.Option(metavar="LOG", help="Serve nothing; judge a log by harvest.limits."),
+    ] = None,
 ) -> None:
-    """Serve the replica of loc.gov alone, until Ctrl-C."""
+    """Serve the replica of loc.gov alone, until Ctrl-C; or judge what it was asked."""
     from flows.params import read_params
     from flows.project import find_project
     from flows.source import absolute_images
+    from replica.faults import read_plan
     from replica.serving import serve
 
     project = find_project(Path.cwd())
     read = read_params(params or project.root / "params.yaml", settings or ())
-    serve(absolute_images(project, read.replica), port=port)
+    if judge is not None:
+        from flows.judging import judge_log
+
+        judge_log(judge, read.harvest)
+        return
+    shown = absolute_images(project, read.replica)
+    serve(shown, port=port, faults=None if faults is None else read_plan(faults), log=log)
+
+
+@app.command()
+def plan(params: ParamsFile = None, settings: Settings = None) -> None:
+    """Say what a harvest would ask of whom, and how long that takes."""
+    from flows.params import read_params
+    from flows.planning import show_plan
+    from flows.project import find_project
+
+    project = find_project(Path.cwd())
+    path = params or project.root / "params.yaml"
+    show_plan(project, read_params(path, settings or ()), path=path)
 
 
 @app.command()

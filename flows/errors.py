@@ -19,3 +19,11 @@ class SourceError(FlowsError):
 
 class AccountError(FlowsError):
     """What is to be counted or shown is missing or torn."""
+
+
+class CancelledError(FlowsError):
+    """A run was cancelled in the Prefect UI."""
+
+
+class MannersError(FlowsError):
+    """A log of requests shows that a rule was broken."""

@@ -1,74 +1,183 @@
 """Flows: the source's catalogue to a manifest, and its scans to disk."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
+from prefect import State, flow
 
-from flows.artifacts import publish_account
+from flows.artifacts import publish_account, publish_failures
 from flows.batches import cut, run_batches
+from flows.crosschecking import crosscheck_roads
+from flows.errors import SourceError
 from flows.params import Params
+from flows.progress import Tally, attend
 from flows.project import Project
 from flows.source import open_source
+from flows.watch import or_cancelled
+from harvest.addresses import TILE, WWW
+from harvest.catalog import mark_repeated
 from harvest.client import Client
-from harvest.download import Store, check_reached, download_batch, prune_scans
+from harvest.download import check_reached, download_batch, prune_scans, try_batch
+from harvest.entries import EntryState
+from harvest.items import fetch_items, to_items
 from harvest.ledger import Ledger
-from harvest.listing import fetch_catalog
+from harvest.listing import fetch_catalog, read_catalog
+from harvest.locks import share, try_hold
 from harvest.manifest import CATALOG_SCHEMA, SCANS_SCHEMA, read_catalog_rows, write_manifest
-from harvest.records import CatalogState
-from harvest.sources import open_client, to_workers
+from harvest.records import CatalogRow, CatalogState, Scan, ScanState
+from harvest.sources import open_client, to_state, to_workers
+from harvest.store import Store
+
+RETRIED: dict[str, Collection[EntryState]] = {
+    "failed": (EntryState.FAILED, EntryState.MISSING, EntryState.FORBIDDEN),
+    "rejected": (EntryState.REJECTED,),
+    "all": (EntryState.FAILED, EntryState.MISSING, EntryState.FORBIDDEN, EntryState.REJECTED),
+}
+"""What `photochrom scans --retry` makes the ledger forget."""
 
 
 @flow(name="catalog", flow_run_name="catalog-{settings[harvest][source]}")
-def catalog(root: str, settings: dict[str, Any]) -> str:
+def catalog(
+    root: str, settings: dict[str, Any], rebuild: bool = False, crosscheck: int = 0
+) -> str | State[str]:
     """Ask the source what there is."""
     project, params = Project(Path(root)), Params.model_validate(settings)
-    fetch = partial(fetch_catalog, page_size=params.harvest.page_size, detail=params.harvest.detail)
     raw = project.data / "catalog" / params.harvest.source
-    with _open(project, params) as (client, _):
-        ((rows, _seen),) = run_batches(
-            lambda clients: fetch(clients[0], raw=raw), [[client]], stage="catalog"
-        )
-    write_manifest(project.data / "catalog.parquet", rows, CATALOG_SCHEMA)
-    line = publish_account(project, "catalog", size=params.preprocess.size)
-    return f"{line.seen} rows, {line.passed} resources listed; {line.held_text or 'none'} held back"
+
+    def work() -> str:
+        if rebuild:
+            rows = read_catalog(raw, params.harvest.road, detail=params.harvest.detail)
+        else:
+            with _alone(project), _open(project, params) as (client, _):
+                rows = _ask_catalog(client, params, raw=raw)
+        write_manifest(project.data / "catalog.parquet", rows, CATALOG_SCHEMA)
+        line = publish_account(project, "catalog", size=params.preprocess.size)
+        said = f"{line.seen} rows, {line.passed} resources listed; {line.held_or_none} held back"
+        if crosscheck == 0:
+            return said
+        with _open(project, params) as (client, _):
+            return (
+                said + "; " + crosscheck_roads(client, params, rows=rows, items=crosscheck, raw=raw)
+            )
+
+    return or_cancelled(work)
 
 
 @flow(name="scans", flow_run_name="scans-{settings[harvest][source]}")
-def scans(root: str, settings: dict[str, Any]) -> str:
+def scans(root: str, settings: dict[str, Any], retry: str | None = None) -> str | State[str]:
     """Download one scan of each resource."""
     project, params = Project(Path(root)), Params.model_validate(settings)
     catalogued = read_catalog_rows(project.data / "catalog.parquet")
     listed = [row for row in catalogued if row.state is CatalogState.LISTED]
-    with (
-        _open(project, params) as (client, scope),
-        Ledger(project.state / "ledger.sqlite") as ledger,
-    ):
-        store = Store(client, ledger, scope, data=project.data, source=params.harvest.source)
-        download = partial(
-            download_batch,
-            store=store,
-            rendition=params.harvest.rendition,
-            workers=to_workers(params.harvest),
+    locks = project.state / "locks"
+
+    def work() -> str:
+        with (
+            _open(project, params) as (client, scope),
+            Ledger(project.state / "ledger.sqlite") as ledger,
+        ):
+            if retry is not None:
+                ledger.forget(scope, RETRIED[retry])
+            source = params.harvest.source
+            store = Store(client, ledger, scope, data=project.data, source=source, locks=locks)
+            with share(locks):
+                got = _download(listed, client, store=store, params=params)
+        publish_failures(got)
+        check_reached(got)
+        prune_scans(project.data, source=params.harvest.source, scans=got, locks=locks)
+        write_manifest(project.data / "scans.parquet", got, SCANS_SCHEMA)
+        line = publish_account(project, "scans", size=params.preprocess.size)
+        return f"{line.passed} of {line.seen} scans stored; {line.held_or_none} held back"
+
+    return or_cancelled(work)
+
+
+def _ask_catalog(client: Client, params: Params, *, raw: Path) -> list[CatalogRow]:
+    """Ask for the listing and, where `harvest.detail` says so, for each of its items."""
+    harvest, tally = params.harvest, Tally(WWW, total=0)
+
+    def ask_listing(_: Sequence[None]) -> list[CatalogRow]:
+        rows, _seen = fetch_catalog(
+            client,
+            road=harvest.road,
+            page_size=harvest.page_size,
+            detail="listing",
+            raw=raw,
+            on_page=tally.set,
         )
+        return rows
+
+    def ask_items(batch: Sequence[list[CatalogRow]]) -> list[CatalogRow]:
+        rows = fetch_items(client, batch, road=harvest.road, raw=raw)
+        tally.count(items=len(batch))
+        return rows
+
+    with attend(tally, client=client, params=harvest, stop=client.stop):
+        run = partial(run_batches, show=_ignore, stop=client.stop)
+        (rows,) = run(ask_listing, [[None]], stage="catalog")
+        if harvest.detail == "listing":
+            return rows
+        items = to_items(rows)
+        tally.set(0, len(items))
+        return mark_repeated([*chain.from_iterable(run(ask_items, cut(items), stage="items"))])
+
+
+def _download(
+    rows: Sequence[CatalogRow], client: Client, *, store: Store, params: Params
+) -> list[Scan]:
+    """Download batch after batch; one that another process is at is done at the end."""
+    tally = Tally(TILE, total=len(rows))
+
+    def count(scan: Scan) -> None:
+        tally.count("" if scan.state is ScanState.STORED else scan.reason)
+
+    how: dict[str, Any] = {
+        "store": store,
+        "rendition": params.harvest.rendition,
+        "workers": to_workers(params.harvest),
+        "on_scan": count,
+    }
+    with attend(tally, client=client, params=params.harvest, stop=store.stop):
         # One batch at a time: the threads within it are `harvest.workers`, and the pace is theirs.
-        got = list(chain.from_iterable(run_batches(download, cut(listed), stage="scans")))
-    check_reached(got)
-    prune_scans(project.data, source=params.harvest.source, scans=got)
-    write_manifest(project.data / "scans.parquet", got, SCANS_SCHEMA)
-    line = publish_account(project, "scans", size=params.preprocess.size)
-    return f"{line.passed} of {line.seen} scans stored; {line.held_text or 'none held back'}"
+        run = partial(run_batches, show=_ignore, stop=store.stop)
+        batches = cut(rows)
+        first = run(partial(try_batch, **how), batches, stage="scans")
+        put_off = [batch for batch, got in zip(batches, first, strict=True) if got is None]
+        later = iter(run(partial(download_batch, **how), put_off, stage="scans") if put_off else ())
+        return [scan for got in first for scan in (next(later) if got is None else got)]
+
+
+def _ignore(share: float) -> None:
+    """Show nothing: the host's own progress does."""
+
+
+@contextmanager
+def _alone(project: Project) -> Iterator[None]:
+    """Let one process at a time ask for a checkout's catalogue.
+
+    Raises:
+        SourceError: If another one is at it.
+    """
+    lock = project.state / "locks" / "catalog.lock"
+    with try_hold(lock) as free:
+        if not free:
+            raise SourceError(
+                f"{lock}: another process of this checkout is asking for the catalogue; wait for "
+                "it, or end it"
+            )
+        yield
 
 
 @contextmanager
 def _open(project: Project, params: Params) -> Iterator[tuple[Client, str]]:
     """Open the source and a client for it; yield the client and the scope of its files."""
+    state = to_state(params.harvest, project.state / "limits")
     with (
         open_source(project, params) as source,
-        open_client(params.harvest, redirect=source.redirect) as client,
+        open_client(params.harvest, redirect=source.redirect, state=state) as client,
     ):
         yield client, source.scope

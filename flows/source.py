@@ -10,15 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import replica as replica_package
+import requests
+
 from flows.errors import SourceError
 from flows.params import Params
 from flows.project import Project
 from harvest.addresses import HOSTS
+from replica.about import about, hash_code
 from replica.params import ReplicaParams
+from replica.routes import ABOUT
 
 START_LIMIT_S = 60.0
+ANSWER_LIMIT_S = 10.0
+SHOWN = ("items", "seed", "pixels", "images", "style", "code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +42,18 @@ def open_source(project: Project, params: Params) -> Iterator[Source]:
     """Open the source that `harvest.source` names, and close it afterwards.
 
     Raises:
-        SourceError: If the replica does not start.
+        SourceError: If the replica does not start, or the one of `replica.url` does not
+            answer or serves something else.
     """
     scope = scope_of(project, params)
     if params.harvest.source != "sample":
         yield Source(scope=scope, redirect=None)
         return
     replica = absolute_images(project, params.replica)
+    if replica.url is not None:
+        check_replica(replica)
+        yield Source(scope=scope, redirect=dict.fromkeys(HOSTS, replica.url))
+        return
     process = subprocess.Popen(
         replica_command(replica),
         stdin=subprocess.PIPE,
@@ -74,8 +85,9 @@ def scope_of(project: Project, params: Params) -> str:
         return params.harvest.source
     replica = absolute_images(project, params.replica)
     if replica.images is not None:
-        return f"sample:images={_fingerprint_folder(Path(replica.images))}:code={_hash_code()}"
-    return f"sample:seed={replica.seed}:pixels={replica.pixels}:code={_hash_code()}"
+        return f"sample:images={_fingerprint_folder(Path(replica.images))}:code={hash_code()}"
+    shown = f"seed={replica.seed}:pixels={replica.pixels}:style={replica.style}"
+    return f"sample:{shown}:code={hash_code()}"
 
 
 def _fingerprint_folder(folder: Path) -> str:
@@ -87,18 +99,34 @@ def _fingerprint_folder(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _hash_code() -> str:
-    """Hash the replica's code, which decides what it draws."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(replica_package.__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+def check_replica(replica: ReplicaParams) -> None:
+    """See that the replica that runs under `replica.url` is the one that the settings mean.
+
+    Raises:
+        SourceError: If it does not answer, is not on loopback, or shows something else.
+    """
+    address = f"{replica.url}{ABOUT}"
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy stands between this machine and itself
+            shown: dict[str, Any] = session.get(address, timeout=ANSWER_LIMIT_S).json()
+        differing = [name for name in SHOWN if shown[name] != about(replica, faulty=False)[name]]
+    except (requests.RequestException, ValueError, KeyError, TypeError) as exc:
+        raise SourceError(
+            f"replica.url: expected a replica at {replica.url}, got no answer of one ({exc}); "
+            "start it with `photochrom replica --port ...`, or set replica.url to null"
+        ) from exc
+    if differing:
+        raise SourceError(
+            f"replica.url: the replica at {replica.url} shows other {', '.join(differing)} than "
+            "the settings say; start it with the same settings and the same code"
+        )
 
 
 def replica_command(replica: ReplicaParams) -> list[str]:
     """The command that serves a replica until its standard input closes."""
     command = [sys.executable, "-m", "replica", "--until-stdin-closes", "--port", "0"]
-    for name in ("items", "seed", "pixels", "images"):
+    for name in ("items", "seed", "pixels", "images", "style"):
         value = getattr(replica, name)
         if value is not None:
             command += [f"--{name}", str(value)]

@@ -20,7 +20,13 @@ STAGES = (
         "catalog",
         "flows.harvesting:catalog",
         "Ask the source what there is.",
-        ("harvest.listing", "harvest.manifest", "harvest.sources", "replica.__main__"),
+        (
+            "harvest.items",
+            "harvest.listing",
+            "harvest.manifest",
+            "harvest.sources",
+            "replica.__main__",
+        ),
     ),
     Stage(
         "scans",

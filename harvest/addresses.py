@@ -18,7 +18,8 @@ _STORAGE_ALIASES = {
 }
 _FILE = re.compile(
     rf"^https://{re.escape(TILE)}/storage-services/(?:service|master)/pnp/"
-    r"(?P<bucket>[a-z0-9]+)/(?P<folders>(?:[a-zA-Z0-9_-]+/)*)(?P<name>[a-zA-Z0-9_-]+?)"
+    r"(?P<bucket>[a-z0-9]{1,16})/(?P<folders>(?:[a-zA-Z0-9_-]{1,32}/){0,6})"
+    r"(?P<name>[a-zA-Z0-9_-]{1,48}?)"
     r"(?P<suffix>_75x75px\.jpg|_150px\.jpg|t\.gif|r\.jpg|v\.jpg|[ua]\.tif)$"
 )
 _KINDS = {
@@ -30,7 +31,20 @@ _KINDS = {
     "u.tif": Kind.MASTER,
     "a.tif": Kind.MASTER,
 }
-_DIGITAL_ID = re.compile(r"^[a-z0-9]+\.[a-zA-Z0-9_-]+$")
+_IIIF = re.compile(
+    rf"^https://{re.escape(TILE)}/image-services/iiif/(?P<level>service|master):pnp:"
+    r"(?P<bucket>[a-z0-9]{1,16}):(?P<folders>(?:[a-zA-Z0-9_-]{1,32}:){0,6})"
+    r"(?P<name>[a-zA-Z0-9_-]{1,48})/[^?#]+/default\.jpg$"
+)
+_DIGITAL_ID = re.compile(r"[a-z0-9]{1,16}\.[a-zA-Z0-9_-]{1,48}")
+_ITEM_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,47}")
+_PICTURE = re.compile(
+    rf"^https://{re.escape(WWW)}/pictures/(?:collection/[a-z0-9]+/)?item/([^/?]+)(?:[/?]|$)"
+)
+_NAMING = re.compile(
+    rf"^https://(?:{re.escape(WWW)}/(?:item|resource|pictures/item|pictures/collection/[^/]*/item)"
+    rf"/|{re.escape(TILE)}/storage-services/(?:service|master)/pnp/.*\.(?:jpg|gif|tif)$)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,23 @@ class Stem:
         level, suffix = ("master", "u.tif") if kind is Kind.MASTER else ("service", f"{kind}.jpg")
         folder = f"https://{TILE}/storage-services/{level}/pnp/{self.bucket}/{self.folders}"
         return f"{folder}{self.name}{suffix}"
+
+    def to_iiif_url(self, pixels: int) -> str:
+        """Derive the address under which the image server makes a picture of the master.
+
+        It is IIIF Image 2: the whole, fitted into a square, not turned, as JPEG.
+
+        Args:
+            pixels: Longest side.
+
+        Raises:
+            ValueError: If `pixels` is not positive.
+        """
+        if pixels <= 0:
+            raise ValueError(f"pixels: expected a positive number, got {pixels}")
+        path = f"{self.bucket}:{self.folders.replace('/', ':')}{self.name}u"
+        server = f"https://{TILE}/image-services/iiif"
+        return f"{server}/master:pnp:{path}/full/!{pixels},{pixels}/0/default.jpg"
 
 
 def to_canonical(url: str) -> str | None:
@@ -100,13 +131,15 @@ def to_stem(url: str) -> tuple[Stem, Kind] | None:
         url: From `to_canonical`.
 
     Returns:
-        The resource's stem and the file's kind; None for an icon, a IIIF address or any
-        other file.
+        The resource's stem and the file's kind; None for an icon or any other file.
     """
-    match = _FILE.match(url)
-    if match is None:
-        return None
-    return Stem(match["bucket"], match["folders"], match["name"]), _KINDS[match["suffix"]]
+    if match := _FILE.match(url):
+        return Stem(match["bucket"], match["folders"], match["name"]), _KINDS[match["suffix"]]
+    if match := _IIIF.match(url):
+        # The image server names the master's file, whose name ends with a letter of its own.
+        name = match["name"].removesuffix("u") if match["level"] == "master" else match["name"]
+        return (Stem(match["bucket"], match["folders"].replace(":", "/"), name), Kind.IIIF)
+    return None
 
 
 def to_resource_id(url: str) -> str | None:
@@ -128,9 +161,55 @@ def to_item_id(url: str) -> str | None:
         url: Such as "http://www.loc.gov/item/98518971/".
 
     Returns:
-        Such as "98518971"; None when the address is of another kind.
+        Such as "98518971"; None when the address is of another kind, or the id could name
+        another folder on a disk, or is longer than 48 characters (an LCCN has 8 to 12).
     """
-    return _last_part(url, "item", re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$"))
+    return _last_part(url, "item", _ITEM_ID)
+
+
+def to_picture_id(url: str) -> str | None:
+    """Read the LCCN out of an address on the older site that lies at or below an item.
+
+    Args:
+        url: Such as "//www.loc.gov/pictures/collection/pgz/item/98518971/".
+
+    Returns:
+        As `to_item_id`.
+    """
+    match = _PICTURE.match(to_canonical(url) or "")
+    return match[1] if match and _ITEM_ID.fullmatch(match[1]) else None
+
+
+def check_item_id(item_id: str) -> str:
+    """Return an id that is safe as a file's name and in an address.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not _ITEM_ID.fullmatch(item_id):
+        raise ValueError(f"expected an LCCN such as 2001697000, got {item_id[:60]!r}")
+    return item_id
+
+
+def has_bad_id(url: str) -> bool:
+    """Say whether an address is that of an item, a resource or its file, with no id we accept.
+
+    So are ids with "..", a NUL or too many characters, and bare paths in place of an address.
+    """
+    canonical = to_canonical(url)
+    if canonical is None:
+        return not is_foreign(url) and bool(url)
+    named = to_item_id(canonical) or to_resource_id(canonical) or to_picture_id(canonical)
+    return bool(_NAMING.match(canonical)) and not named and to_stem(canonical) is None
+
+
+def is_foreign(url: str) -> bool:
+    """Say whether an address has a scheme or a host, and is none of the Library's."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return True
+    return bool(parts.scheme or parts.netloc) and to_canonical(url) is None
 
 
 def _last_part(url: str, route: str, pattern: re.Pattern[str]) -> str | None:
@@ -138,4 +217,4 @@ def _last_part(url: str, route: str, pattern: re.Pattern[str]) -> str | None:
     if canonical is None:
         return None
     match = re.match(rf"^https://{re.escape(WWW)}/{route}/([^/?]+)/?(?:\?.*)?$", canonical)
-    return match[1] if match and pattern.match(match[1]) else None
+    return match[1] if match and pattern.fullmatch(match[1]) else None

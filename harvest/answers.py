@@ -1,12 +1,11 @@
 """Pure: what an answer is, and what its head means for us."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
-
-from urllib3.exceptions import InvalidHeader
-from urllib3.util import Retry
 
 from harvest.errors import (
     BlockedError,
@@ -20,6 +19,8 @@ LONGEST_WAIT_S = 60.0
 """A longer Retry-After is a block (loc.gov's are 5 minutes and 1 hour): we stop and report."""
 
 _FURTHEST_S = 365 * 86_400
+_SETTLED = timedelta(seconds=60)
+_ETAG = re.compile(r'^(?:W/)?"[!#-~\x80-\xff]*"$')
 _WRITE_TO = "LC-Labs@loc.gov"
 
 
@@ -39,6 +40,36 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """An answer of the older site, which gives web pages and JSON alike.
+
+    Attributes:
+        data: As parsed, where it is JSON; else None.
+        text: By the charset that it names, else UTF-8; bytes that are none are replaced.
+        content: The very bytes.
+        cacheable: Whether the server lets it be kept.
+    """
+
+    data: Any | None
+    text: str
+    content: bytes
+    cacheable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What tells one version of a file from another.
+
+    Attributes:
+        etag: The server's mark, weak or strong, as it sent it; "" where it sent none.
+        last_modified: An HTTP date as the server sent it, or "".
+    """
+
+    etag: str
+    last_modified: str
+
+
+@dataclass(frozen=True, slots=True)
 class Download:
     """A file that came whole.
 
@@ -46,6 +77,7 @@ class Download:
         sha256: Of its bytes, in hex.
         size_bytes: Its size.
         etag: The server's mark of this version, or "".
+        last_modified: When the server says that it changed, an HTTP date, or "".
         content_type: As the server said; not to be trusted.
         seconds: How long the last attempt took.
         attempts: Requests it took.
@@ -54,6 +86,7 @@ class Download:
     sha256: str
     size_bytes: int
     etag: str
+    last_modified: str
     content_type: str
     seconds: float
     attempts: int
@@ -97,26 +130,82 @@ def find_block(
 def to_wait_s(headers: Mapping[str, str], *, now: datetime) -> float | None:
     """Read Retry-After in either form, seconds or a date.
 
+    A date is the server's, so it is held against the server's own Date where there is one:
+    a clock here that runs ahead must not shorten the wait.
+
+    Args:
+        headers: By any case, as requests gives them.
+        now: The time, with its zone.
+
     Returns:
         Seconds from `now`, at least 0; None when it is missing or says nothing.
     """
     value = headers.get("Retry-After", "").strip()
-    if value.isdecimal():
+    if value.isascii() and value.isdecimal():
         return float(value[:12])
-    try:
-        seconds = Retry(retry_after_max=_FURTHEST_S).parse_retry_after(value)
-    except (InvalidHeader, ValueError, OverflowError, TypeError):
+    until = to_date(value)
+    if until is None:
         return None
-    return max(0.0, seconds + (datetime.now(UTC) - now).total_seconds())
+    return max(0.0, (until - (to_date(headers.get("Date", "")) or now)).total_seconds())
 
 
-def to_failure(url: str, status: int, *, headers: Mapping[str, str]) -> HarvestError | None:
-    """Turn a status into the error it means.
+def to_date(value: str) -> datetime | None:
+    """Read an HTTP date; None when it is none."""
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+
+
+def to_version(headers: Mapping[str, str]) -> Version:
+    """Read the marks of a file's version; what is no mark by RFC 9110 8.8 counts as none."""
+    etag, modified = headers.get("ETag", ""), headers.get("Last-Modified", "")
+    return Version(
+        etag=etag if _ETAG.match(etag) else "",
+        last_modified=modified if to_date(modified) is not None else "",
+    )
+
+
+def to_validator(headers: Mapping[str, str]) -> str:
+    """Find the mark under which the rest of a file may be asked for later.
+
+    Only a strong one will do (RFC 9110 13.1.5): an ETag that is not weak, or a date of change
+    that lay 60 s back when the answer was made (8.8.2.2; RFC 7232 named the 60 s).
+
+    Args:
+        headers: Of the answer that brought the beginning.
 
     Returns:
-        None for 200, the only status we can use. 429 is a block if it does not pass.
+        A value for If-Range; "" when the server could not go on, or not safely.
     """
-    if status == 200:
+    ranges = headers.get("Accept-Ranges", "").lower()
+    packed = headers.get("Content-Encoding", "identity").lower() != "identity"
+    if packed or not ("bytes" in ranges or "Content-Range" in headers):
+        return ""
+    version = to_version(headers)
+    if version.etag and not version.etag.startswith("W/"):
+        return version.etag
+    changed, made = to_date(version.last_modified), to_date(headers.get("Date", ""))
+    settled = changed is not None and made is not None and made - changed >= _SETTLED
+    return version.last_modified if settled else ""
+
+
+def to_failure(
+    url: str, status: int, *, headers: Mapping[str, str], accepted: Collection[int] = (200,)
+) -> HarvestError | None:
+    """Turn a status into the error it means.
+
+    Args:
+        url: Canonical address that was asked.
+        status: HTTP status.
+        headers: By any case.
+        accepted: Statuses that are no failure here.
+
+    Returns:
+        None for a status that is accepted. 429 is a block if it does not pass.
+    """
+    if status in accepted:
         return None
     if status in (404, 410):
         return NotFoundError(f"{url}: HTTP {status}, nothing under this address")

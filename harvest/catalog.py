@@ -5,31 +5,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harvest.addresses import Stem, to_canonical, to_item_id, to_resource_id
+from harvest.addresses import Stem, has_bad_id, to_resource_id
+from harvest.description import find_reason_to_skip, find_reason_without_files, to_base
 from harvest.errors import CatalogError
-from harvest.fields import (
-    is_negative,
-    to_captions,
-    to_date,
-    to_mapping,
-    to_text,
-    to_texts,
-    to_title,
-)
+from harvest.fields import is_negative, to_captions, to_mapping, to_text, to_texts
 from harvest.records import CatalogReason, CatalogRow, CatalogState, Kind, Rendition, Role
 from harvest.renditions import (
     WORTH_ASKING,
     Files,
+    to_iiif,
     to_listed_files,
     to_own_files,
     to_resource_stem,
     with_derived,
 )
 
-_GROUP_TITLE = re.compile(r"^\[.*\bphotochrom(?:e|s)?\s+prints\b.*\]\.?$", re.IGNORECASE)
-_GROUP_ICON = "group-of-images"
-_NO_ITEM_FORMATS = ("collection", "web page")
 _KINDS = tuple(Kind)
+_WANTED = re.compile(r"v|r|u|iiif:(?P<pixels>[1-9][0-9]{0,4})")
+_AFTER_IIIF = (Kind.MASTER, Kind.V, Kind.R)
 
 
 def to_catalog(replies: Iterable[Any]) -> list[CatalogRow]:
@@ -84,7 +77,7 @@ def to_rows(reply: Any, *, first_row: int = 1) -> list[CatalogRow]:
     return [
         row
         for number, record in enumerate(to_results(reply), start=first_row)
-        for row in _to_record_rows(to_mapping(record), row=number)
+        for row in _to_record_rows(record, row=number)
     ]
 
 
@@ -130,38 +123,46 @@ def choose_rendition(row: CatalogRow, wanted: str) -> tuple[Rendition, ...]:
 
     Args:
         row: A catalogue row.
-        wanted: Kind that is preferred: "v", "r" or "u".
+        wanted: Kind that is preferred: "v", "r" or "u"; or "iiif:2048", a picture that the
+            image server makes of the master, 2,048 px on its longest side at most.
 
     Returns:
         The wanted kind first, then the others from the largest down; files whose size
-        the catalogue does not say come after those whose size it says. Thumbnails are
-        never among them.
+        the catalogue does not say, derived ones among them, come after those whose size it
+        says. After a picture of the image server come u, v and r, as that server has no
+        picture where the master is too large for it. Thumbnails are never among them, nor
+        are pictures of the image server that the catalogue happens to name.
+
+    Raises:
+        ValueError: If `wanted` is none of these.
     """
+    asked = _WANTED.fullmatch(wanted)
+    if asked is None:
+        raise ValueError(f"rendition: expected v, r, u or iiif:<pixels>, got {wanted!r}")
+    files = [file for file in row.renditions if file.kind in WORTH_ASKING]
+    if asked["pixels"]:
+        files.sort(key=lambda file: _AFTER_IIIF.index(file.kind))
+        made = to_iiif(row.renditions, pixels=int(asked["pixels"]))
+        return (made, *files) if made else tuple(files)
 
-    def order(rendition: Rendition) -> tuple[bool, bool, int, int]:
-        area = (rendition.width or 0) * (rendition.height or 0)
-        return (
-            rendition.kind != wanted,
-            area == 0,
-            -area,
-            WORTH_ASKING.index(rendition.kind),
-        )
+    def order(file: Rendition) -> tuple[bool, bool, int, int]:
+        area = (file.width or 0) * (file.height or 0)
+        return (file.kind != wanted, area == 0, -area, WORTH_ASKING.index(file.kind))
 
-    return tuple(sorted((r for r in row.renditions if r.kind in WORTH_ASKING), key=order))
+    return tuple(sorted(files, key=order))
 
 
-def _to_record_rows(record: Mapping[str, Any], *, row: int) -> list[CatalogRow]:
+def _to_record_rows(given: Any, *, row: int) -> list[CatalogRow]:
     """Turn one record into a row for each resource, or one skipped row."""
-    base = _to_base(record, row=row)
-    reason = _reason_to_skip(record, base)
+    record = to_mapping(given)
+    base = to_base(record, row=row)
+    reason = find_reason_to_skip(record, title_given=base.title_given)
     if reason is not CatalogReason.NONE:
         return [_skip(base, reason)]
     inner = to_mapping(record.get("item"))
-    captions = to_captions(
-        record.get("reproductions"),
-        inner.get("reproduction_number"),
-        record.get("reproduction_number"),
-    )
+    numbers = (inner.get("reproduction_number"), record.get("reproduction_number"))
+    # The HTML says nothing that the numbers do not, and takes far longer to read.
+    captions = to_captions(*numbers) or to_captions(record.get("reproductions"))
     listed = to_listed_files(record)
     rows = [
         made
@@ -174,59 +175,9 @@ def _to_record_rows(record: Mapping[str, Any], *, row: int) -> list[CatalogRow]:
         for stem, files in listed.items()
         if stem.digital_id not in named
     ]
-    return rows or [_skip(base, _reason_without_files(record))]
-
-
-def _to_base(record: Mapping[str, Any], *, row: int) -> CatalogRow:
-    """Read what all resources of a record share."""
-    inner = to_mapping(record.get("item"))
-
-    def field(name: str) -> Any:
-        return inner.get(name) or record.get(name)
-
-    url = to_text(record.get("url") or record.get("id"))
-    item_id = to_item_id(url) or to_item_id(to_text(record.get("id")))
-    captions = to_captions(record.get("reproductions"))
-    return CatalogRow(
-        row=row,
-        item_id=item_id or url,
-        resource_id=None,
-        title=to_title(record.get("title") or inner.get("title")),
-        caption="",
-        role=None,
-        date=to_date(field("created_published_date") or field("date")),
-        place=to_text(inner.get("place") or inner.get("location") or record.get("location")),
-        subjects=to_texts(field("subject_headings") or field("subjects") or field("subject")),
-        rights=to_text(field("rights_advisory") or field("rights_information")),
-        call_number=to_text(field("call_number") or record.get("shelf_id")),
-        reproduction_number=to_text(field("reproduction_number"), separator="\n")
-        or "\n".join(f"{number} ({caption})" for number, caption in captions.items()),
-        notes=to_texts(field("notes")),
-        renditions=(),
-        state=CatalogState.LISTED,
-        reason=CatalogReason.NONE,
-    )
-
-
-def _reason_to_skip(record: Mapping[str, Any], base: CatalogRow) -> CatalogReason:
-    """Say why a record is not a digitised item, if so."""
-    formats = " ".join(to_texts(record.get("original_format"))).lower()
-    if to_item_id(to_text(record.get("url") or record.get("id"))) is None:
-        return CatalogReason.NOT_AN_ITEM
-    if any(name in formats for name in _NO_ITEM_FORMATS):
-        return CatalogReason.NOT_AN_ITEM
     images = to_texts(record.get("image_url"))
-    if _GROUP_TITLE.match(base.title) or any(_GROUP_ICON in url for url in images):
-        return CatalogReason.GROUP_RECORD
-    return CatalogReason.NONE
-
-
-def _reason_without_files(record: Mapping[str, Any]) -> CatalogReason:
-    """Tell an item without any picture from one whose pictures we cannot name."""
-    addresses = [to_canonical(url) or "" for url in to_texts(record.get("image_url"))]
-    if any("/storage-services/" in url or "/image-services/" in url for url in addresses):
-        return CatalogReason.NO_RESOURCE_ID
-    return CatalogReason.NO_IMAGE
+    without = find_reason_without_files(images, otherwise=CatalogReason.NO_IMAGE)
+    return rows or [_skip(base, without)]
 
 
 def _to_resources(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -249,9 +200,7 @@ def _to_resource_rows(
     if not own:
         stem = to_resource_stem(resource, listed=listed)
         if stem is None:
-            digital_id = to_resource_id(to_text(resource.get("url")))
-            reason = CatalogReason.NO_IMAGE if digital_id else CatalogReason.NO_RESOURCE_ID
-            return [_skip(replace(base, resource_id=digital_id, caption=caption), reason)]
+            return [_skip_resource(base, resource, caption=caption)]
         own = {stem: with_derived(stem, listed.get(stem, {}))}
     return [
         _to_stem_row(base, stem, files=files, caption=caption, captions=captions)
@@ -271,8 +220,7 @@ def _to_stem_row(
     renditions = list(files.values())
     if not any(file.kind is Kind.MASTER for file in renditions):
         renditions.append(Rendition(stem.to_url(Kind.MASTER), None, None, None, Kind.MASTER))
-    only = next(iter(captions.values())) if len(captions) == 1 else ""
-    caption = caption or captions.get(f"LC-DIG-{stem.bucket}-{stem.name}", only)
+    caption = caption or _find_caption(stem, captions)
     return replace(
         base,
         resource_id=stem.digital_id,
@@ -280,6 +228,44 @@ def _to_stem_row(
         role=Role.NEGATIVE if is_negative(caption) else Role.COLOUR,
         renditions=tuple(sorted(renditions, key=lambda file: (_KINDS.index(file.kind), file.url))),
     )
+
+
+def _find_caption(stem: Stem, captions: Mapping[str, str]) -> str:
+    """Find a resource's caption among those of the item's reproduction numbers.
+
+    "LC-DIG-ds-004479" and "ds.04479" are one number, for zeros in front differ. A file of the
+    bucket cph was scanned from a copy, whose number does not tell it: where all other numbers
+    are LC-DIG ones, the remaining one is the copy's.
+    """
+    own = _to_bare(f"LC-DIG-{stem.bucket}-{stem.name}")
+    exact = [caption for number, caption in captions.items() if _to_bare(number) == own]
+    copies = [caption for number, caption in captions.items() if not number.startswith("LC-DIG-")]
+    for found in (exact, list(captions.values()), copies if stem.bucket == "cph" else []):
+        if len(found) == 1:
+            return found[0]
+    return ""
+
+
+def _to_bare(number: str) -> str:
+    return re.sub(r"-0+(?=[0-9])", "-", number)
+
+
+def _skip_resource(base: CatalogRow, resource: Mapping[str, Any], *, caption: str) -> CatalogRow:
+    """Make the skipped row of a resource none of whose files can be told."""
+    url = to_text(resource.get("url"))
+    digital_id = to_resource_id(url)
+    pages = resource.get("files")
+    files = [
+        to_text(to_mapping(file).get("url"))
+        for page in (pages if isinstance(pages, list) else [])
+        for file in (page if isinstance(page, list) else [page])
+    ]
+    images = [to_text(resource.get("image")), *files]
+    otherwise = CatalogReason.NO_IMAGE if digital_id else CatalogReason.NO_RESOURCE_ID
+    reason = find_reason_without_files(images, otherwise=otherwise)
+    if digital_id is None and has_bad_id(url):
+        reason = CatalogReason.BAD_ID
+    return _skip(replace(base, resource_id=digital_id, caption=caption), reason)
 
 
 def _skip(row: CatalogRow, reason: CatalogReason) -> CatalogRow:

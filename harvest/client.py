@@ -1,56 +1,35 @@
 """Edge: the one HTTP client of the harvest; limits, retries, blocks, whole files."""
 
-import hashlib
-import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from requests.exceptions import ChunkedEncodingError, ContentDecodingError, InvalidSchema
 from requests.exceptions import ConnectionError as NoConnection
 from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util import Retry
 
 from harvest.addresses import HOSTS, to_canonical
-from harvest.answers import (
-    Download,
-    Reply,
-    find_block,
-    is_cacheable,
-    is_json,
-    to_failure,
-    to_wait_s,
-)
-from harvest.errors import BlockedError, DownloadError, HarvestError
-from harvest.files import whole_file
-from harvest.pace import Pace
-from harvest.redirect import LoopbackAdapter, PacedAdapter
+from harvest.answers import Download, Page, Reply, Version, find_block, to_failure, to_wait_s
+from harvest.connections import Switch
+from harvest.errors import AstrayError, BlockedError, DownloadError, HarvestError
+from harvest.pace import Pace, Usage
+from harvest.questions import FileQuestion, JsonQuestion, PageQuestion, Question, RobotsQuestion
+from harvest.redirect import LoopbackAdapter, PacedAdapter, Session, follow
+from harvest.robots import Robots
+from harvest.transfer import Body, SpoiltError, read_body
 
 RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 LONGEST_BACKOFF_S = 60.0
-MOST_REDIRECTS = 5
-_CHUNK_BYTES = 1 << 16
+LONGEST_CONNECT_S = 10.0
 _T = TypeVar("_T")
 
-
-class _SpoiltAnswerError(Exception):
-    """An answer that began well and is not whole; another attempt may be."""
-
-
-_PASSING = (
-    NoConnection,
-    requests.Timeout,
-    ChunkedEncodingError,
-    ContentDecodingError,
-    HTTPError,
-    _SpoiltAnswerError,
-)
+_PASSING = (NoConnection, requests.Timeout, HTTPError, SpoiltError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +43,9 @@ class Manners:
         timeout_s: Longest silence of the server.
         connections: Connections at a time to each host.
         backoff_s: Base of the exponential back-off, which is jittered by as much.
+        guard_s: Added to each window of the limits.
+        state: Folder that processes share to keep the limits, pauses and blocks together,
+            and the robots.txt; None keeps them in memory.
     """
 
     user_agent: str
@@ -72,27 +54,26 @@ class Manners:
     timeout_s: float
     connections: int
     backoff_s: float
+    guard_s: float = 0.0
+    state: Path | None = None
 
 
 class Client:
-    """Asks the Library's hosts, or a replica in their place, and no other.
-
-    Threads may share it. Use it as a context manager, or `close` it.
-    """
+    """Asks the Library's hosts, or a replica in their place, and no other; threads may share it."""
 
     def __init__(self, manners: Manners, *, redirect: Mapping[str, str] | None = None) -> None:
         """Open a session; nothing is sent yet.
 
         Args:
             manners: How to behave.
-            redirect: For each canonical host the replica's base, such as
-                {"www.loc.gov": "http://127.0.0.1:8123"}; None asks the Library itself. A
-                host without an entry is then refused.
+            redirect: For each canonical host the replica's base on loopback, a host without
+                one being refused; None asks the Library itself.
 
         Raises:
             ValueError: If limits contradict one another, or a base is not on loopback.
+            HarvestError: If the shared state cannot be read.
         """
-        self._timeout_s = manners.timeout_s
+        self._manners = manners
         self._policy = Retry(
             total=manners.retries,
             status_forcelist=RETRIED_STATUS,
@@ -100,20 +81,16 @@ class Client:
             backoff_jitter=manners.backoff_s,
             backoff_max=LONGEST_BACKOFF_S,
         )
-        hosts = HOSTS if redirect is None else tuple(host for host in HOSTS if host in redirect)
-        self._paces = {host: Pace(manners.limits.get(host, ())) for host in hosts}
-        self._session = requests.Session()
+        self._switch = Switch()
+        self._body: Body = partial(read_body, silence_s=manners.timeout_s, switch=self._switch)
+        self._session = Session()
         self._session.trust_env = redirect is None
-        self._session.max_redirects = MOST_REDIRECTS
         self._session.headers["User-Agent"] = manners.user_agent
         self._session.adapters.clear()  # what is not mounted below is refused
-        for host, pace in self._paces.items():
-            adapter = (
-                PacedAdapter(pace, connections=manners.connections)
-                if redirect is None
-                else LoopbackAdapter(pace, connections=manners.connections, base=redirect[host])
-            )
-            self._session.mount(f"https://{host}/", adapter)
+        self._paces: dict[str, Pace] = {}
+        self._robots: dict[str, Robots] = {}
+        for host in HOSTS if redirect is None else [host for host in HOSTS if host in redirect]:
+            self._add(host, base=None if redirect is None else redirect[host])
 
     def __enter__(self) -> "Client":
         """Return the client."""
@@ -129,10 +106,28 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close all connections and end the limiters."""
+        """Close all connections and the shared state."""
         self._session.close()
         for pace in self._paces.values():
             pace.close()
+
+    def stop(self) -> None:
+        """End every wait, back-off and transfer within about a second, with a StoppedError.
+
+        Any thread may call it; every later request ends the same way. Only the opening of a
+        connection is not interrupted, which takes LONGEST_CONNECT_S at most.
+        """
+        for pace in self._paces.values():
+            pace.stop()
+        self._switch.throw()
+
+    def usage(self) -> dict[str, Usage]:
+        """Say for each host how much of what it allows is used.
+
+        Raises:
+            HarvestError: If the shared state cannot be read.
+        """
+        return {host: pace.usage() for host, pace in self._paces.items()}
 
     def get_json(
         self,
@@ -151,126 +146,155 @@ class Client:
         Raises:
             NotFoundError: If the server says 404 or 410.
             BlockedError: If it asks us to stay away.
-            DownloadError: If no JSON came after all retries.
+            StoppedError: If `stop` was called.
+            DownloadError: If no JSON came after all retries, or its kinds by what happened.
         """
+        question = JsonQuestion(self._body, is_doubtful)
+        return self._ask(self._to_url(url, params), question)
 
-        def read(response: requests.Response, _: int) -> Reply:
-            if not is_json(response.headers):
-                kind = response.headers.get("Content-Type", "no type")
-                raise DownloadError(f"{response.url}: expected JSON, got {kind}; try again later")
-            content = response.content
-            try:
-                data = json.loads(content)
-            except (ValueError, RecursionError) as exc:
-                raise _SpoiltAnswerError(f"no whole JSON in {len(content)} bytes") from exc
-            reply = Reply(data, content, is_cacheable(response.headers))
-            if is_doubtful(reply):
-                raise _SpoiltAnswerError("well formed, and cannot be right")
-            return reply
-
-        return self._ask(url, params=params, headers={"Accept": "application/json"}, read=read)
-
-    def download(self, url: str, target: Path) -> Download:
-        """Download a file, byte for byte; it appears under `target` whole or not at all.
+    def get_page(self, url: str, *, params: Mapping[str, str | int] | None = None) -> Page:
+        """Ask the older site for a page, which may be JSON or a web page.
 
         Args:
             url: In any form that `to_canonical` knows.
-            target: Where it shall stand.
+            params: The query.
 
         Raises:
             NotFoundError: If the server says 404 or 410.
-            ForbiddenError: If it refuses this file alone.
             BlockedError: If it asks us to stay away.
-            DownloadError: If no whole file came after all retries.
+            StoppedError: If `stop` was called.
+            DownloadError: If no page came after all retries, or its kinds by what happened.
         """
+        return self._ask(self._to_url(url, params), PageQuestion(self._body))
 
-        def read(response: requests.Response, attempts: int) -> Download:
-            started = time.monotonic()
-            sha256, size_bytes = _stream(response, temporary)
-            return Download(
-                sha256=sha256,
-                size_bytes=size_bytes,
-                etag=response.headers.get("ETag", ""),
-                content_type=response.headers.get("Content-Type", ""),
-                seconds=time.monotonic() - started,
-                attempts=attempts,
-            )
+    def download(
+        self, url: str, target: Path, *, since: Version | None = None, most_bytes: int
+    ) -> Download | None:
+        """Download a file, byte for byte; it appears under `target` whole or not at all.
 
-        with whole_file(target) as temporary:
-            return self._ask(url, params=None, headers={"Accept-Encoding": "identity"}, read=read)
+        A transfer that ended early, by whatever, goes on where it ended when the server can
+        do that. The bytes wait in `.NAME.part` and `.NAME.part.json` beside `target`, which
+        stay after a stop, a block or retries that were spent, and after nothing else.
 
-    def _ask(
-        self,
-        url: str,
-        *,
-        params: Mapping[str, str | int] | None,
-        headers: Mapping[str, str],
-        read: Callable[[requests.Response, int], _T],
-    ) -> _T:
-        """Ask until the answer is whole, or the retries are spent."""
+        Args:
+            url: In any form that `to_canonical` knows.
+            target: Where it shall stand; no two at a time may download it.
+            since: The version that is there already.
+            most_bytes: More is not taken.
+
+        Returns:
+            What came; None when `since` is the latest version.
+
+        Raises:
+            DownloadError: If no whole file came after all retries; as NotFoundError,
+                ForbiddenError, DisallowedError, TooLargeError or AstrayError for good.
+            BlockedError: If the server asks us to stay away.
+            StoppedError: If `stop` was called.
+            OSError: If the disk refuses.
+        """
+        asked = self._to_url(url, None)
+        question = FileQuestion(
+            target, url=asked, since=since, most_bytes=most_bytes, body=self._body
+        )
+        try:
+            return self._ask(asked, question)
+        except BaseException as exc:
+            question.settle(exc)
+            raise
+
+    def _add(self, host: str, *, base: str | None) -> None:
+        """Take up a host, or the replica in its place."""
+        manners, switch = self._manners, self._switch
+        limits, origin = manners.limits.get(host, ()), base or ""
+        pace = Pace(host, limits, guard_s=manners.guard_s, folder=manners.state, origin=origin)
+        self._paces[host] = pace
+        self._robots[host] = Robots(
+            host,
+            origin=origin,
+            folder=manners.state,
+            fetch=lambda url: self._ask(url, RobotsQuestion(self._body, RETRIED_STATUS)),
+            slow_down=pace.slow_down,
+            is_stopped=lambda: switch.is_thrown,
+        )
+        adapter = (
+            PacedAdapter(pace, switch=switch, connections=manners.connections)
+            if base is None
+            else LoopbackAdapter(pace, switch=switch, connections=manners.connections, base=base)
+        )
+        self._session.mount(f"https://{host}/", adapter)
+
+    def _to_url(self, url: str, params: Mapping[str, str | int] | None) -> str:
+        """Bring an address into its canonical form, with its query."""
         canonical = to_canonical(url)
-        if canonical is None:
-            raise DownloadError(f"{url}: refused; only {' and '.join(HOSTS)} are asked")
+        if canonical is None or urlsplit(canonical).hostname not in self._paces:
+            raise AstrayError(f"{url[:500]}: refused; only {' and '.join(self._paces)} are asked")
+        try:
+            return str(requests.Request("GET", canonical, params=dict(params or {})).prepare().url)
+        except (requests.RequestException, ValueError) as exc:
+            raise AstrayError(f"{url[:500]}: refused; no address at all ({exc})") from exc
+
+    def _ask(self, url: str, question: Question[_T]) -> _T:
+        """Ask until the answer is whole, or the retries are spent."""
         retry = self._policy
         while True:
+            self._switch.check()
             error: Exception
             try:
-                with self._session.get(
-                    canonical,
-                    params=dict(params or {}),
-                    headers=dict(headers),
-                    stream=True,
-                    timeout=self._timeout_s,
-                ) as response:
-                    failure = self._judge(response)
+                with self._send(url, question) as response:
+                    failure = self._judge(response, question)
                     if failure is None:
-                        return read(response, len(retry.history) + 1)
+                        return question.read(response, len(retry.history) + 1)
                     if not retry.is_retry("GET", response.status_code):
                         raise failure
                     error = failure
             except _PASSING as exc:
+                self._switch.check()
                 error = exc
-            except (requests.TooManyRedirects, InvalidSchema) as exc:
-                raise DownloadError(f"{canonical}: led astray ({exc}); report it") from exc
-            retry = self._next_attempt(retry, canonical, error=error)
-            time.sleep(retry.get_backoff_time())
+            except requests.RequestException as exc:
+                raise AstrayError(f"{url}: led astray ({exc}); report it") from exc
+            retry = self._next_attempt(retry, url, error=error)
+            self._switch.wait(retry.get_backoff_time())
 
-    def _judge(self, response: requests.Response) -> HarvestError | None:
+    def _send(self, url: str, question: Question[object]) -> requests.Response:
+        """Send a request, and follow where it leads within the Library."""
+        headers = dict(question.to_headers())
+        patience = (min(LONGEST_CONNECT_S, self._manners.timeout_s), self._manners.timeout_s)
+
+        def get(url: str) -> requests.Response:
+            if not isinstance(question, RobotsQuestion):
+                self._robots[urlsplit(url).netloc].check(url)
+            return self._session.get(url, headers=headers, stream=True, timeout=patience)
+
+        return follow(url, get=get, hosts=self._paces)
+
+    def _judge(
+        self, response: requests.Response, question: Question[object]
+    ) -> HarvestError | None:
         """Stop at a block; let all threads pause when asked; name any other failure."""
         now = datetime.now(UTC)
-        pace = self._paces[urlsplit(response.url).hostname or ""]
-        block = find_block(response.url, response.status_code, headers=response.headers, now=now)
+        pace = self._paces[urlsplit(response.url).netloc]
+        status, headers = response.status_code, response.headers
+        block = find_block(response.url, status, headers=headers, now=now)
         if block is not None:
             pace.block(block)
             raise block
-        if response.status_code in RETRIED_STATUS:
-            pace.pause(to_wait_s(response.headers, now=now) or 0.0)
-        return to_failure(response.url, response.status_code, headers=response.headers)
+        if status in RETRIED_STATUS:
+            pace.pause(to_wait_s(headers, now=now) or 0.0)
+        return to_failure(response.url, status, headers=headers, accepted=question.accepted)
 
     def _next_attempt(self, retry: Retry, url: str, *, error: Exception) -> Retry:
         """Count a failed attempt; raise what it means when it was the last one."""
+        pace = self._paces[urlsplit(url).netloc]
         try:
-            return retry.increment("GET", url, error=error)
+            following = retry.increment("GET", url, error=error)
         except MaxRetryError:
             if isinstance(error, BlockedError):
-                self._paces[urlsplit(url).hostname or ""].block(error)
+                pace.block(error)
                 raise error from None
             raise DownloadError(
                 f"{url}: no whole answer in {len(retry.history) + 1} attempts, the last time: "
                 f"{error}; run the stage again"
             ) from error
-
-
-def _stream(response: requests.Response, path: Path) -> tuple[str, int]:
-    """Write an answer's body to a file; return its SHA-256 and size."""
-    digest, size_bytes = hashlib.sha256(), 0
-    with path.open("wb") as file:
-        for chunk in response.iter_content(_CHUNK_BYTES):
-            digest.update(chunk)
-            size_bytes += len(chunk)
-            file.write(chunk)
-    promised = response.headers.get("Content-Length", "")
-    plain = response.headers.get("Content-Encoding", "identity") == "identity"
-    if plain and promised.isdecimal() and int(promised) != size_bytes:
-        raise _SpoiltAnswerError(f"got {size_bytes} of {promised} bytes")
-    return digest.hexdigest(), size_bytes
+        if isinstance(error, BlockedError):  # too many requests: of all of us
+            pace.pause(following.get_backoff_time())
+        return following

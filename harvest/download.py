@@ -1,53 +1,39 @@
-"""Edge: from a catalogue row to a verified scan on disk."""
+"""Edge: from catalogue rows to verified scans on disk, shared among processes."""
 
-import hashlib
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 
-from harvest.answers import Download
 from harvest.catalog import choose_rendition
-from harvest.client import Client
-from harvest.errors import DownloadError, ForbiddenError, NotFoundError
-from harvest.ledger import Entry, Ledger
-from harvest.pictures import Verdict, read_size, verify_picture
+from harvest.entries import EntryState
+from harvest.errors import DownloadError
+from harvest.locks import hold, share, to_batch_lock, try_alone, try_hold
+from harvest.outcomes import is_fit_name, to_scan, to_wish, with_fallback
 from harvest.records import CatalogRow, Kind, Rendition, Scan, ScanReason, ScanState
+from harvest.store import Store, fetch_file
 
 MOST_UNREACHABLE = 0.02
 """Share of scans without an answer that is still a harvest: single files do fail for days."""
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
-    """Where scans go, and by which client they come.
-
-    Attributes:
-        client: The client.
-        ledger: What was downloaded before.
-        scope: Identity of the source; a file recorded under another one is not reused.
-        data: The data folder.
-        source: Folder below data/scans/, such as "loc".
-    """
-
-    client: Client
-    ledger: Ledger
-    scope: str
-    data: Path
-    source: str
-
-
 def download_batch(
-    rows: Sequence[CatalogRow], *, store: Store, rendition: str, workers: int
+    rows: Sequence[CatalogRow],
+    *,
+    store: Store,
+    rendition: str,
+    workers: int,
+    on_scan: Callable[[Scan], None] = lambda _: None,
 ) -> list[Scan]:
-    """Download the scans of many rows, several at a time.
+    """Download the scans of many rows, several at a time; wait while another process does.
 
     Args:
         rows: Listed catalogue rows.
         store: Where they go.
-        rendition: Kind wanted: "v", "r" or "u".
+        rendition: Kind wanted: "v", "r", "u" or "iiif:<pixels>".
         workers: Downloads at a time.
+        on_scan: Called with every scan as it is done, in the calling thread.
 
     Returns:
         One scan a row, in the order of the rows.
@@ -55,18 +41,39 @@ def download_batch(
     Raises:
         BlockedError: If the server asks us to stay away; what came until then is kept,
             and no further request is sent.
+        StoppedError: If the client or the store was stopped; what came is kept too.
+        HarvestError: If the ledger cannot be used.
         ValueError: If a row has no digital id.
         OSError: If the disk refuses.
     """
-    with ThreadPoolExecutor(workers, thread_name_prefix="download") as pool:
-        futures = [
-            pool.submit(download_scan, row, store=store, rendition=rendition) for row in rows
-        ]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    lock = to_batch_lock(store.locks, [row.resource_id or "" for row in rows])
+    with hold(lock, stopping=store.stopping):
+        return _download_all(
+            rows, store=store, rendition=rendition, workers=workers, on_scan=on_scan
+        )
+
+
+def try_batch(
+    rows: Sequence[CatalogRow],
+    *,
+    store: Store,
+    rendition: str,
+    workers: int,
+    on_scan: Callable[[Scan], None] = lambda _: None,
+) -> list[Scan] | None:
+    """Do as `download_batch`, unless another process is at this batch: then put it off.
+
+    Returns:
+        The scans; None when another process, or thread, holds the batch. Done later with
+        `download_batch`, most of it is then known.
+    """
+    lock = to_batch_lock(store.locks, [row.resource_id or "" for row in rows])
+    with try_hold(lock) as free:
+        if not free:
+            return None
+        return _download_all(
+            rows, store=store, rendition=rendition, workers=workers, on_scan=on_scan
+        )
 
 
 def download_scan(row: CatalogRow, *, store: Store, rendition: str) -> Scan:
@@ -75,34 +82,31 @@ def download_scan(row: CatalogRow, *, store: Store, rendition: str) -> Scan:
     Args:
         row: A listed catalogue row.
         store: Where it goes.
-        rendition: Kind wanted: "v", "r" or "u"; another one is taken where it is missing.
+        rendition: Kind wanted: "v", "r", "u" or "iiif:<pixels>"; another one is taken where
+            it is missing.
 
     Returns:
         The scan; a bad or missing file is a state and a reason, no error.
 
     Raises:
         BlockedError: If the server asks us to stay away.
+        StoppedError: If the client or the store was stopped.
+        HarvestError: If the ledger cannot be used.
         ValueError: If the row has no digital id.
         OSError: If the disk refuses.
     """
-    scan = _to_scan(row)
-    candidates = choose_rendition(row, rendition)
-    if not candidates:
+    scan = to_scan(row)
+    if not is_fit_name(scan.scan_id):
+        return replace(scan, state=ScanState.REJECTED, reason=ScanReason.BAD_ID)
+    files = choose_rendition(row, rendition)
+    if not files:
         return replace(scan, state=ScanState.REJECTED, reason=ScanReason.NO_RENDITION)
-    known = _find_known(scan, candidates, store=store)
-    if known is not None:
-        return _with_fallback(known, rendition)
-    for candidate in candidates:
-        scan = replace(scan, url=candidate.url, rendition=candidate.kind)
-        try:
-            return _with_fallback(_fetch(scan, candidate, store=store), rendition)
-        except NotFoundError:
-            store.ledger.record(_to_missing(candidate, scope=store.scope))
-        except ForbiddenError:
-            return replace(scan, reason=ScanReason.FORBIDDEN)
-        except DownloadError:
-            return replace(scan, reason=ScanReason.UNREACHABLE)
-    return replace(scan, reason=ScanReason.NOT_FOUND)
+    for file in _without_given_up(files, row.modified, store=store):
+        asked = replace(to_scan(row), url=file.url, rendition=file.kind)
+        scan = fetch_file(asked, to_wish(row, file, wanted=rendition), store=store)
+        if not _gives_way(scan):
+            break
+    return with_fallback(scan, rendition)
 
 
 def check_reached(scans: Sequence[Scan]) -> None:
@@ -122,148 +126,88 @@ def check_reached(scans: Sequence[Scan]) -> None:
         )
 
 
-def prune_scans(data: Path, source: str, *, scans: Iterable[Scan]) -> int:
-    """Remove the files of a source that no scan names any more.
+def prune_scans(data: Path, source: str, *, scans: Iterable[Scan], locks: Path) -> int:
+    """Remove the files of a source that no scan names, leftovers of killed processes included.
+
+    Nothing is removed while another process writes (see `locks.share`): the last one prunes.
 
     Args:
         data: The data folder.
         source: Folder below data/scans/; nothing outside of it is touched.
         scans: All scans of the source; the files that they name stay.
+        locks: Folder of the locks that the processes of a checkout share.
 
     Returns:
         How many files were removed.
     """
     folder = data / "scans" / source
     kept = {data / scan.path for scan in scans if scan.path is not None}
-    gone = [path for path in folder.rglob("*") if path.is_file() and path not in kept]
-    for path in gone:
-        path.unlink()
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
+    with try_alone(locks) as alone:
+        if not alone:
+            return 0
+        gone = [path for path in folder.rglob("*") if not path.is_dir() and path not in kept]
+        for path in gone:
+            path.unlink(missing_ok=True)
+        for path in sorted(folder.rglob("*"), reverse=True):
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
     return len(gone)
 
 
-def _to_scan(row: CatalogRow) -> Scan:
-    """Make the scan of a row of which nothing has come yet."""
-    if row.resource_id is None:
-        raise ValueError(f"catalogue row {row.row}: expected a digital id, got none")
-    return Scan(
-        scan_id=row.resource_id,
-        item_id=row.item_id,
-        role=row.role,
-        title=row.title,
-        url=None,
-        path=None,
-        rendition=None,
-        sha256=None,
-        size_bytes=None,
-        width=None,
-        height=None,
-        state=ScanState.FAILED,
-        reason=ScanReason.NONE,
-    )
+def _download_all(
+    rows: Sequence[CatalogRow],
+    *,
+    store: Store,
+    rendition: str,
+    workers: int,
+    on_scan: Callable[[Scan], None],
+) -> list[Scan]:
+    """Download the scans of a batch that is held."""
+    over = threading.Event()
 
-
-def _find_known(scan: Scan, candidates: Sequence[Rendition], *, store: Store) -> Scan | None:
-    """Find the file that came before: the best candidate, or one after others were missing."""
-    for candidate in candidates:
-        entry = store.ledger.find(store.scope, candidate.url)
-        if entry is None:
+    def download(row: CatalogRow) -> Scan | None:
+        if over.is_set():
             return None
-        if entry.path is None:
-            continue
-        path = store.data / entry.path
-        if not path.is_file() or path.stat().st_size != entry.size_bytes:
-            return None
-        if _hash(path) != entry.sha256:
-            return None
-        width, height = read_size(path)
-        return replace(
-            scan,
-            url=candidate.url,
-            path=entry.path,
-            rendition=candidate.kind,
-            sha256=entry.sha256,
-            size_bytes=entry.size_bytes,
-            width=width,
-            height=height,
-            state=ScanState.STORED,
-        )
-    return None
+        try:
+            return download_scan(row, store=store, rendition=rendition)
+        except BaseException:
+            over.set()  # before this thread takes another row: a block lets nothing more out
+            raise
+
+    with share(store.locks), ThreadPoolExecutor(workers, thread_name_prefix="download") as pool:
+        futures = [pool.submit(download, row) for row in rows]
+        try:
+            for future in as_completed(futures):
+                scan = future.result()
+                if scan is not None:
+                    on_scan(scan)
+        except BaseException as exc:
+            if not isinstance(exc, Exception):  # an interrupt does not wait for transfers
+                store.stop()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+        return [scan for future in futures if (scan := future.result()) is not None]
 
 
-def _fetch(scan: Scan, candidate: Rendition, *, store: Store) -> Scan:
-    """Download one file, verify it, and give it its name; a bad one is not kept."""
-    bucket, _, name = scan.scan_id.partition(".")
-    folder = Path("scans") / store.source / bucket
-    stem = f"{name}{candidate.kind}"
-    arrived = store.data / folder / f".{stem}"
-    try:
-        came = store.client.download(candidate.url, arrived)
-        verdict = verify_picture(arrived)
-        done = _judge(scan, came, verdict)
-        if done.state is not ScanState.STORED:
-            return done
-        path = (folder / f"{stem}{verdict.suffix}").as_posix()
-        arrived.replace(store.data / path)
-    finally:
-        arrived.unlink(missing_ok=True)
-    store.ledger.record(_to_entry(candidate, came, scope=store.scope, path=path))
-    return replace(done, path=path)
+def _gives_way(scan: Scan) -> bool:
+    """Say whether another file of the row is asked for in place of this one."""
+    # The image server answers 500 for masters that are too large for it; they come themselves.
+    made = scan.rendition is Kind.IIIF and scan.reason is ScanReason.UNREACHABLE
+    return made or scan.reason is ScanReason.NOT_FOUND
 
 
-def _judge(scan: Scan, came: Download, verdict: Verdict) -> Scan:
-    """Say what came of a scan whose file came."""
-    good = verdict.reason is ScanReason.NONE
-    return replace(
-        scan,
-        sha256=came.sha256,
-        size_bytes=came.size_bytes,
-        width=verdict.width,
-        height=verdict.height,
-        state=ScanState.STORED if good else ScanState.REJECTED,
-        reason=verdict.reason,
-    )
-
-
-def _with_fallback(scan: Scan, wanted: str) -> Scan:
-    """Say in a stored scan's reason that it is another rendition than the wanted one."""
-    if scan.state is not ScanState.STORED or scan.rendition in (None, wanted):
-        return scan
-    return replace(scan, reason=ScanReason(f"wanted_{Kind(wanted)}_got_{scan.rendition}"))
-
-
-def _to_entry(candidate: Rendition, came: Download, *, scope: str, path: str) -> Entry:
-    """Make the ledger's entry of a file that is stored."""
-    return Entry(
-        scope=scope,
-        url=candidate.url,
-        path=path,
-        sha256=came.sha256,
-        size_bytes=came.size_bytes,
-        etag=came.etag,
-        fetched_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=came.seconds,
-        attempts=came.attempts,
-    )
-
-
-def _to_missing(candidate: Rendition, *, scope: str) -> Entry:
-    """Make the ledger's entry of a file that the server does not have."""
-    return Entry(
-        scope=scope,
-        url=candidate.url,
-        path=None,
-        sha256="",
-        size_bytes=0,
-        etag="",
-        fetched_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        seconds=0.0,
-        attempts=1,
-    )
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _without_given_up(
+    files: Sequence[Rendition], modified: str, *, store: Store
+) -> list[Rendition]:
+    """Leave out what the image server did not make and another file stands for since."""
+    known = [store.ledger.find(store.scope, file.url) for file in files]
+    stored = any(entry is not None and entry.state is EntryState.STORED for entry in known)
+    return [
+        file
+        for file, entry in zip(files, known, strict=True)
+        if not stored
+        or entry is None
+        or entry.state is not EntryState.FAILED
+        or file.kind is not Kind.IIIF
+        or modified not in ("", entry.modified)
+    ]

@@ -27,6 +27,22 @@ class ForbiddenError(DownloadError):
     """The server refuses this one file, without a sign that it blocks us altogether."""
 
 
+class DisallowedError(DownloadError):
+    """The host's robots.txt asks robots not to take this address."""
+
+
+class AstrayError(DownloadError):
+    """The answer leads off the Library's two hosts, or names an address that we never ask."""
+
+
+class TooLargeError(DownloadError):
+    """The answer is, or says that it is, larger than anything of its kind can be."""
+
+
+class StoppedError(HarvestError):
+    """The run was asked to stop; what came until then is kept."""
+
+
 class BlockedError(HarvestError):
     """The server asks us to stay away; every further request would make it worse."""
 

@@ -1,12 +1,15 @@
 """Pure: read single fields of a record, where one value may be a string, a list or an object."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from bs4 import BeautifulSoup
+from bs4.exceptions import ParserRejectedMarkup
 
 _REPRODUCTION = re.compile(r"\b(LC-[A-Z0-9][A-Za-z0-9-]*)\s*\(([^()]*)\)")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MAX_SIDE_PX = 1_000_000
 _MAX_BYTES = 2**53
 
@@ -20,10 +23,11 @@ def to_texts(value: Any, *, depth: int = 4) -> tuple[str, ...]:
         depth: Levels of lists and objects that are looked into.
 
     Returns:
-        The texts that are not empty, stripped, in order.
+        The texts that are not empty, stripped, in order; what cannot be written as UTF-8
+        is "?", and a control character is U+FFFD.
     """
     if isinstance(value, str):
-        text = value.encode("utf-8", "replace").decode("utf-8").strip()
+        text = _CONTROL.sub("\ufffd", value.encode("utf-8", "replace").decode("utf-8")).strip()
         return (text,) if text else ()
     if isinstance(value, int | float) and not isinstance(value, bool):
         return (str(value),)
@@ -48,8 +52,16 @@ def to_mapping(value: Any) -> Mapping[str, Any]:
 
 
 def to_title(value: Any) -> str:
-    """Read a title, without the slash that older records end with."""
-    return to_text(value).removesuffix(" /").rstrip()
+    """Read a title, normalised.
+
+    White space becomes single, letters and their accents one character each (NFC); the
+    slash that older records end with goes, and so do the brackets around a whole title that
+    the Library devised. "[Imatra, Russia, (i.e., Finland)]" keeps the round ones.
+    """
+    title = " ".join(unicodedata.normalize("NFC", to_text(value)).split())
+    title = title.removesuffix(" /").rstrip()
+    inner = re.fullmatch(r"\[([^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*)\]\.?", title)
+    return inner[1].strip() if inner and inner[1].strip() else title
 
 
 def to_date(value: Any) -> str:
@@ -91,8 +103,7 @@ def to_captions(*values: Any) -> dict[str, str]:
     captions: dict[str, str] = {}
     for value in values:
         for text in to_texts(value):
-            plain = BeautifulSoup(text, "html.parser").get_text(" ") if "<" in text else text
-            for number, caption in _REPRODUCTION.findall(plain):
+            for number, caption in _REPRODUCTION.findall(_to_plain(text)):
                 captions.setdefault(number, " ".join(caption.split()))
     return captions
 
@@ -100,6 +111,33 @@ def to_captions(*values: Any) -> dict[str, str]:
 def is_negative(caption: str) -> bool:
     """Say whether a caption names a black-and-white copy negative."""
     return re.search(r"\bb\s*&\s*w\b.*\bneg", caption, re.IGNORECASE) is not None
+
+
+def to_numbers(value: Any) -> str:
+    """Read reproduction numbers, one a line, though one text may hold several in a row."""
+    return re.sub(r"\)[\s;,]+(?=LC-)", ")\n", to_text(value, separator="\n"))
+
+
+def to_soup(html: str) -> BeautifulSoup:
+    """Read HTML, however broken.
+
+    Raises:
+        ValueError: If it cannot be read at all.
+    """
+    try:
+        return BeautifulSoup(html, "html.parser")
+    except (ParserRejectedMarkup, RecursionError) as exc:
+        raise ValueError(f"expected HTML, got {len(html)} characters unread ({exc})") from exc
+
+
+def _to_plain(text: str) -> str:
+    """Read the text of what may be HTML; only text that can hold a number is worth it."""
+    if "<" not in text or "LC-" not in text:
+        return text
+    try:
+        return to_soup(text).get_text(" ")
+    except (ValueError, RecursionError):
+        return text
 
 
 def _to_count(value: Any, *, limit: int) -> int | None:

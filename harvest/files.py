@@ -41,11 +41,28 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         yield temporary
-        _flush(temporary)
-        temporary.replace(path)
-        _flush(path.parent)
+        put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def put_in_place(source: Path, target: Path) -> None:
+    """Give a file that is complete its name, in place of what stood there.
+
+    Once this returns the disk keeps it, whatever happens; at every instant before, either the
+    old file or the whole new one stands under the name.
+
+    Args:
+        source: The file, on the same file system.
+        target: Its name; missing folders are made.
+
+    Raises:
+        OSError: If the disk refuses.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _flush(source)
+    source.replace(target)
+    _flush(target.parent)
 
 
 def _flush(path: Path) -> None:

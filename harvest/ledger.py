@@ -1,41 +1,56 @@
-"""Edge: what was downloaded when and how, in a database outside of what the stages write."""
+"""Edge: what came of every address, in a database outside of what the stages write."""
 
 import sqlite3
 import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+from filelock import FileLock
+
+from harvest.entries import Entry, EntryState
 from harvest.errors import HarvestError
 
-_VERSION = 1
+_VERSION = 2
+_BUSY_S = 60.0
+"""Longest wait for another process's write, which takes milliseconds."""
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is known of one address in one scope.
-
-    Attributes:
-        scope: Identity of the source, such as "loc" or "sample:seed=1:pixels=1024".
-        url: Canonical address.
-        path: The file below data/; None when the server said that there is none.
-        sha256: Of the file, or "".
-        size_bytes: Of the file, or 0.
-        etag: The server's mark of this version, or "".
-        fetched_at: UTC, ISO 8601.
-        seconds: How long it took.
-        attempts: Requests it took.
-    """
-
-    scope: str
-    url: str
-    path: str | None
-    sha256: str
-    size_bytes: int
-    etag: str
-    fetched_at: str
-    seconds: float
-    attempts: int
+_COLUMNS = ", ".join(field.name for field in fields(Entry))
+_PLACES = ", ".join("?" for _ in fields(Entry))
+_CREATE = """
+CREATE TABLE files (
+    scope TEXT NOT NULL,
+    url TEXT NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    path TEXT,
+    sha256 TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    width INTEGER,
+    height INTEGER,
+    etag TEXT NOT NULL,
+    last_modified TEXT NOT NULL,
+    modified TEXT NOT NULL,
+    fetched_at TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    attempts INTEGER NOT NULL,
+    PRIMARY KEY (scope, url)
+) WITHOUT ROWID
+"""
+# Version 1 knew stored files, and addresses without one, which the server had said to be missing.
+_FROM_1 = (
+    "ALTER TABLE files ADD COLUMN state TEXT NOT NULL DEFAULT 'stored'",
+    "ALTER TABLE files ADD COLUMN reason TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE files ADD COLUMN width INTEGER",
+    "ALTER TABLE files ADD COLUMN height INTEGER",
+    "ALTER TABLE files ADD COLUMN last_modified TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE files ADD COLUMN modified TEXT NOT NULL DEFAULT ''",
+    "UPDATE files SET state = 'missing', reason = 'not_found' WHERE path IS NULL",
+)
+_STEPS = {0: (_CREATE,), 1: _FROM_1, _VERSION: ()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,57 +63,38 @@ class Sums:
     """Of transfer; downloads at the same time each count."""
 
 
-_COLUMNS = ", ".join(field.name for field in fields(Entry))
-_PLACES = ", ".join("?" for _ in fields(Entry))
-_CREATE = """
-CREATE TABLE IF NOT EXISTS files (
-    scope TEXT NOT NULL,
-    url TEXT NOT NULL,
-    path TEXT,
-    sha256 TEXT NOT NULL,
-    size_bytes INTEGER NOT NULL,
-    etag TEXT NOT NULL,
-    fetched_at TEXT NOT NULL,
-    seconds REAL NOT NULL,
-    attempts INTEGER NOT NULL,
-    PRIMARY KEY (scope, url)
-) WITHOUT ROWID
-"""
-
-
 class Ledger:
     """The ledger; each entry is on disk before `record` returns, whatever ends the process.
 
-    Threads may share it. Use it as a context manager, or `close` it.
+    Threads may share it, and several processes may open the same file. Use it as a context
+    manager, or `close` it.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the ledger, or start one.
+        """Open the ledger, or start one; one of version 1 is brought up to date.
 
         Args:
             path: Such as .photochrom/ledger.sqlite; missing folders are made.
 
         Raises:
-            HarvestError: If the file is not a ledger of this version.
+            HarvestError: If the file is not a ledger of a version that is known here.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, check_same_thread=False, timeout=60.0)
-        try:
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=FULL")
-            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-            if version not in (0, _VERSION):
-                raise sqlite3.DatabaseError(f"version {version}, expected {_VERSION}")
-            with self._connection:
-                self._connection.execute(_CREATE)
-                self._connection.execute(f"PRAGMA user_version={_VERSION}")
-        except sqlite3.DatabaseError as exc:
-            self._connection.close()
-            raise HarvestError(
-                f"{path}: not a ledger that can be read ({exc}); move it away: files that are "
-                "there are then downloaded again"
-            ) from exc
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # SQLite does not wait for another process while it changes to WAL.
+        with FileLock(path.with_name(f"{path.name}.lock")):
+            self._connection = sqlite3.connect(
+                path, check_same_thread=False, timeout=_BUSY_S, isolation_level=None
+            )
+            try:
+                self._prepare()
+            except sqlite3.DatabaseError as exc:
+                self._connection.close()
+                raise HarvestError(
+                    f"{path}: not a ledger that can be read ({exc}); move it away: files that "
+                    "are there are then downloaded again"
+                ) from exc
 
     def __enter__(self) -> "Ledger":
         """Return the ledger."""
@@ -127,30 +123,114 @@ class Ledger:
 
         Returns:
             What is known of it, or None.
+
+        Raises:
+            HarvestError: If the disk refuses.
         """
-        with self._lock:
-            row = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM files WHERE scope = ? AND url = ?", (scope, url)
-            ).fetchone()
-        return None if row is None else Entry(*row)
+        rows = self._ask(f"SELECT {_COLUMNS} FROM files WHERE scope = ? AND url = ?", scope, url)
+        return _to_entry(rows[0]) if rows else None
 
     def record(self, entry: Entry) -> None:
-        """Write down what came of an address, in place of what was known before."""
-        with self._lock, self._connection:
-            self._connection.execute(
-                f"INSERT OR REPLACE INTO files ({_COLUMNS}) VALUES ({_PLACES})", astuple(entry)
-            )
+        """Write down what came of an address, in place of what was known before.
+
+        Raises:
+            HarvestError: If the disk refuses.
+        """
+        self._ask(f"INSERT OR REPLACE INTO files ({_COLUMNS}) VALUES ({_PLACES})", *astuple(entry))
+
+    def forget(self, scope: str, states: Collection[EntryState]) -> int:
+        """Forget what came of some addresses, so that they are asked for again.
+
+        Args:
+            scope: Identity of the source.
+            states: Those to forget; a stored file is not forgotten but removed.
+
+        Returns:
+            How many addresses there were.
+
+        Raises:
+            HarvestError: If the disk refuses.
+            ValueError: If stored files are among them.
+        """
+        if EntryState.STORED in states:
+            raise ValueError("expected states without a file, got 'stored'; remove the files")
+        places = ", ".join("?" for _ in states)
+        gone = self._ask(
+            f"DELETE FROM files WHERE scope = ? AND state IN ({places}) RETURNING url",
+            scope,
+            *states,
+        )
+        return len(gone)
+
+    def failures(self, scope: str) -> list[Entry]:
+        """Read all addresses of a source that brought no file, by state and address.
+
+        Args:
+            scope: Identity of the source.
+
+        Raises:
+            HarvestError: If the disk refuses.
+        """
+        rows = self._ask(
+            f"SELECT {_COLUMNS} FROM files WHERE scope = ? AND state <> ? ORDER BY state, url",
+            scope,
+            EntryState.STORED,
+        )
+        return [_to_entry(row) for row in rows]
 
     def sum_up(self, scope: str) -> Sums:
         """Add up what has come from a source.
 
         Args:
             scope: Identity of the source.
+
+        Raises:
+            HarvestError: If the disk refuses.
         """
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT COUNT(*), COALESCE(SUM(size_bytes), 0), COALESCE(SUM(seconds), 0) "
-                "FROM files WHERE scope = ? AND path IS NOT NULL",
-                (scope,),
-            ).fetchone()
+        (row,) = self._ask(
+            "SELECT COUNT(*), COALESCE(SUM(size_bytes), 0), COALESCE(SUM(seconds), 0) "
+            "FROM files WHERE scope = ? AND state = ?",
+            scope,
+            EntryState.STORED,
+        )
         return Sums(*row)
+
+    def _prepare(self) -> None:
+        """Make the tables, or bring them up to date, in one transaction."""
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=FULL")
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version not in _STEPS:
+            raise sqlite3.DatabaseError(f"version {version}, expected {_VERSION} or older")
+        with self._whole():
+            for step in _STEPS[version]:
+                self._connection.execute(step)
+            self._connection.execute(f"PRAGMA user_version={_VERSION}")
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Make all that the block does visible and durable at once, or nothing of it."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def _ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Run one statement, which SQLite commits by itself."""
+        try:
+            with self._lock:
+                return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as exc:
+            raise HarvestError(
+                f"{self._path}: the ledger cannot be used ({exc}); see that the disk has room and "
+                "lets it be written, and run the stage again"
+            ) from exc
+
+
+def _to_entry(row: tuple[Any, ...]) -> Entry:
+    """Make an entry of a row of the table, whose columns are an entry's fields in order."""
+    known = dict(zip((field.name for field in fields(Entry)), row, strict=True))
+    return Entry(**{**known, "state": EntryState(known["state"])})

@@ -1,140 +1,65 @@
 """Edge: ask for the collection's listing, page by page, and keep every raw reply."""
 
-import gzip
-import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from harvest.addresses import WWW
-from harvest.answers import Reply
-from harvest.catalog import mark_repeated, to_catalog, to_item_rows, to_results, to_rows
+from harvest.answers import Page, Reply
+from harvest.catalog import mark_repeated, to_results, to_rows
 from harvest.client import Client
 from harvest.errors import CatalogError, NotFoundError
-from harvest.fields import to_mapping, to_size
-from harvest.files import write_bytes
-from harvest.records import CatalogRow, CatalogState
+from harvest.items import fetch_items, read_items, to_items
+from harvest.leaves import (
+    Leaf,
+    Leaves,
+    find_fault,
+    find_unsettled,
+    is_doubtful,
+    is_past_end,
+    to_leaf,
+)
+from harvest.ppoc import BASE, CODE, to_listing
+from harvest.raw import (
+    Shelf,
+    begin_listing,
+    drop_listing,
+    finish_listing,
+    keep_reply,
+    open_shelf,
+    page_stem,
+    read_pages,
+    read_reply,
+)
+from harvest.records import CatalogRow
 
 COLLECTION = "photochrom-prints"
-_PAGES = "listing"
-_ITEMS = "items"
+MOST_LOOKS = 3
+"""How often a page that does not fit the others is asked for again, before that is its nature."""
 
-
-def fetch_page(client: Client, number: int, *, page_size: int, raw: Path) -> Any | None:
-    """Ask for one page of the listing, and keep the reply as it came.
-
-    A page that claims to be empty and must not be cached is what the server sends under
-    load; it is asked for again.
-
-    Args:
-        client: The client.
-        number: From 1.
-        page_size: Rows a page.
-        raw: Folder of the raw replies, data/catalog/<source>.
-
-    Returns:
-        The page as parsed, or None past the end.
-
-    Raises:
-        CatalogError: If the reply is no listing, or the listing is empty indeed.
-        DownloadError: If no reply came, or none but empty ones.
-        BlockedError: If the server asks us to stay away.
-    """
-    url = f"https://{WWW}/collections/{COLLECTION}/"
-    params: dict[str, str | int] = {
-        "fo": "json",
-        "c": page_size,
-        "sp": number,
-        "at": "results,pagination",
-    }
-    try:
-        reply = client.get_json(url, params=params, is_doubtful=_is_doubtful)
-    except NotFoundError:
-        if number == 1:
-            raise
-        return None
-    if to_results(reply.data):
-        _keep(raw / _PAGES / f"{number:05d}.json.gz", reply)
-        return reply.data
-    if _is_past_end(reply.data):
-        return None
-    raise CatalogError(
-        f"{url}: expected rows on page {number}, got none; look at the collection in a browser"
-    )
-
-
-def fetch_listing(client: Client, *, page_size: int, raw: Path) -> Iterator[Any]:
-    """Ask for all pages of the listing, and check that together they are complete.
-
-    The number of pages follows from `of` and `perpage`; `last` and `total` of the reply are
-    not to be trusted. Raw pages of an earlier, longer listing are removed at the end.
-
-    Args:
-        client: The client.
-        page_size: Rows a page.
-        raw: Folder of the raw replies.
-
-    Yields:
-        The pages as parsed, in order.
-
-    Raises:
-        CatalogError: If the rows do not add up to what the first page promised.
-        DownloadError: If a page did not come.
-        BlockedError: If the server asks us to stay away.
-    """
-    total, pages, rows, number = 0, 1, 0, 0
-    while number < pages:
-        number += 1
-        page = fetch_page(client, number, page_size=page_size, raw=raw)
-        if page is None:
-            break
-        if number == 1:
-            total = _count(page, "of")
-            pages = math.ceil(total / _count(page, "perpage"))
-        rows += len(to_results(page))
-        yield page
-    if rows != total:
-        raise CatalogError(
-            f"expected {total} rows, as page 1 said, got {rows} on {number} of {pages} pages; the "
-            "catalogue changed meanwhile: run photochrom catalog again"
-        )
-    for path in (raw / _PAGES).glob("*.json.gz"):
-        if int(path.name.split(".")[0]) > pages:
-            path.unlink()
-
-
-def fetch_item(client: Client, item_id: str, *, raw: Path) -> Any:
-    """Ask for a single item, whose resources have exact renditions; keep the reply.
-
-    Args:
-        client: The client.
-        item_id: LCCN.
-        raw: Folder of the raw replies.
-
-    Returns:
-        The reply as parsed.
-
-    Raises:
-        DownloadError: If no reply came.
-        BlockedError: If the server asks us to stay away.
-    """
-    url = f"https://{WWW}/item/{item_id}/"
-    reply = client.get_json(url, params={"fo": "json", "at": "item,resources"})
-    _keep(raw / _ITEMS / f"{item_id}.json.gz", reply)
-    return reply.data
+OnPage = Callable[[int, int], None]
+"""Hears, after each page, how many came and how many there are (0: not known)."""
 
 
 def fetch_catalog(
-    client: Client, *, page_size: int, detail: str, raw: Path
+    client: Client,
+    *,
+    road: str,
+    page_size: int,
+    detail: str,
+    raw: Path,
+    on_page: OnPage = lambda _done, _of: None,
 ) -> tuple[list[CatalogRow], int]:
     """Ask for the whole catalogue.
 
     Args:
         client: The client.
+        road: "json", the API, or "pictures", the older site.
         page_size: Rows a page.
-        detail: "listing" takes the listing's word; "item" asks for every listed item too.
-        raw: Folder of the raw replies.
+        detail: "listing" takes the listing's word; "item" asks for every listed item too,
+            unless its reply is there and the record has not changed since.
+        raw: Folder of the source's raw replies, data/catalog/<source>.
+        on_page: Hears of every page of the listing.
 
     Returns:
         The rows of data/catalog.parquet, and how many rows the listing has.
@@ -143,75 +68,190 @@ def fetch_catalog(
         CatalogError: If the listing is incomplete, or a reply is not what it should be.
         DownloadError: If a reply did not come.
         BlockedError: If the server asks us to stay away.
+        StoppedError: If the client was stopped; what came serves the next run.
     """
-    rows: list[CatalogRow] = []
-    seen = 0
-    for page in fetch_listing(client, page_size=page_size, raw=raw):
-        rows += to_rows(page, first_row=seen + 1)
-        seen += len(to_results(page))
+    fetch_listing(client, road=road, page_size=page_size, raw=raw, on_page=on_page)
+    rows, seen = _read_listing(open_shelf(raw, road), road=road)
     if detail == "item":
-        rows = [made for row in _by_number(rows) for made in _fetch_detail(client, row, raw=raw)]
-    return mark_repeated(rows), seen
+        rows = mark_repeated(fetch_items(client, to_items(rows), road=road, raw=raw))
+    return rows, seen
 
 
-def read_catalog(raw: Path) -> list[CatalogRow]:
-    """Rebuild the catalogue from the raw pages of the listing, without asking anyone.
+def read_catalog(raw: Path, road: str, *, detail: str = "item") -> list[CatalogRow]:
+    """Rebuild the catalogue from the raw replies, without asking anyone.
 
     Args:
-        raw: Folder of the raw replies.
+        raw: Folder of the source's raw replies.
+        road: By which they came.
+        detail: As it was when they came. "item" takes the items' own replies where they are
+            there and their records have not changed since, which is none where none came.
 
     Raises:
         CatalogError: If there are no pages, or one is no listing.
     """
-    paths = sorted((raw / _PAGES).glob("*.json.gz"))
-    if not paths:
-        raise CatalogError(f"{raw}: expected raw pages, found none; run photochrom catalog first")
-    return to_catalog(json.loads(gzip.decompress(path.read_bytes())) for path in paths)
+    rows, _ = _read_listing(open_shelf(raw, road), road=road)
+    if detail == "item":
+        rows = mark_repeated(read_items(to_items(rows), road=road, raw=raw))
+    return rows
 
 
-def _by_number(rows: list[CatalogRow]) -> list[list[CatalogRow]]:
-    """Gather the rows that came of one listing row."""
-    gathered: dict[int, list[CatalogRow]] = {}
-    for row in rows:
-        gathered.setdefault(row.row, []).append(row)
-    return list(gathered.values())
+def fetch_listing(client: Client, *, road: str, page_size: int, raw: Path, on_page: OnPage) -> None:
+    """Ask for all pages of the listing, see that together they are complete, and keep them.
+
+    Pages that an interrupted run left are not asked for again. The number of pages follows
+    from `of` and `perpage`; `last` and `total` of the API are not to be trusted. A page is
+    asked for again, MOST_LOOKS times, while it shares a row with another one, as happens when
+    the catalogue changes meanwhile, or counts other rows in all than the first, or is short
+    or missing. A row that stays double is the catalogue's own, and skipped as such.
+
+    Args:
+        client: The client.
+        road: "json" or "pictures".
+        page_size: Rows a page.
+        raw: Folder of the source's raw replies.
+        on_page: Hears of every page.
+
+    Raises:
+        CatalogError: If the rows do not add up to what the first page promised.
+        DownloadError: If a page did not come.
+        BlockedError: If the server asks us to stay away.
+        StoppedError: If the client was stopped.
+    """
+    shelf = open_shelf(raw, road)
+    begin_listing(shelf, {"road": road, "page_size": page_size})
+
+    def ask(number: int, *, fresh: bool = False) -> Leaf | None:
+        page = None if fresh else _read_page(shelf, number, road=road)
+        if page is None:
+            page = fetch_page(client, number, road=road, page_size=page_size, shelf=shelf)
+        return None if page is None else to_leaf(page, road=road)
+
+    leaves = _ask_all(ask, {}, on_page=on_page)
+    if not leaves:
+        raise _no_rows(road)
+    for _ in range(MOST_LOOKS):
+        again = {number: ask(number, fresh=True) for number in find_unsettled(leaves)}
+        leaves = _ask_all(ask, {**leaves, **again}, on_page=on_page)
+    fault = find_fault(leaves)
+    if not fault:
+        finish_listing(shelf, pages=len(leaves))
+        return
+    drop_listing(shelf, pages=[1] if None in leaves.values() else list(leaves))
+    raise CatalogError(f"{fault}; the catalogue changed meanwhile: run photochrom catalog again")
 
 
-def _fetch_detail(client: Client, rows: list[CatalogRow], *, raw: Path) -> list[CatalogRow]:
-    """Replace an item's rows by those of its own reply, where it gives any."""
-    if not any(row.state is CatalogState.LISTED for row in rows):
-        return rows
+def fetch_page(
+    client: Client, number: int, *, road: str, page_size: int, shelf: Shelf
+) -> Any | None:
+    """Ask for one page of the listing, and keep the reply as it came.
+
+    A page that claims to be empty and must not be cached is what the server sends under
+    load, and one with fewer rows than it counts is cut short; such a page is asked for again.
+
+    Args:
+        client: The client.
+        number: From 1.
+        road: "json" or "pictures".
+        page_size: Rows a page.
+        shelf: Where it is kept, among the pages of the listing that is begun.
+
+    Returns:
+        The page in the API's shape; None past the end, or where the older site gave none.
+
+    Raises:
+        CatalogError: If the reply is no listing, or the listing is empty indeed.
+        DownloadError: If no reply came, or none but such ones; not for a 404.
+        BlockedError: If the server asks us to stay away.
+    """
     try:
-        reply = fetch_item(client, rows[0].item_id, raw=raw)
+        reply = (_ask_json if road == "json" else _ask_pictures)(client, number, page_size)
     except NotFoundError:
-        return rows
-    made = to_item_rows(reply, row=rows[0].row)
-    return made if any(row.state is CatalogState.LISTED for row in made) else rows
+        return None
+    page = _to_page(reply.data, reply.text if isinstance(reply, Page) else "", road=road)
+    if to_results(page):
+        is_json = reply.data is not None
+        keep_reply(page_stem(shelf.begun, number), reply.content, is_json=is_json)
+        return page
+    if road != "json" or is_past_end(page):
+        return None
+    raise _no_rows(road)
 
 
-def _is_past_end(page: Any) -> bool:
-    """Say whether an empty page is one behind the last."""
-    total, current = _count(page, "of", at_least=0), _count(page, "current")
-    return total > 0 and current > math.ceil(total / _count(page, "perpage"))
+def _no_rows(road: str) -> CatalogError:
+    return CatalogError(
+        f"road {road}: expected rows on page 1, got none; look at the collection in a browser"
+    )
 
 
-def _is_doubtful(reply: Reply) -> bool:
-    """Say whether a page is empty as the server sends it under load: not to be kept."""
-    return not to_results(reply.data) and not reply.cacheable and not _is_past_end(reply.data)
+Ask = Callable[[int], Leaf | None]
+Params = dict[str, str | int]
 
 
-def _keep(path: Path, reply: Reply) -> None:
-    """Keep a reply compressed; the same reply gives the same bytes."""
-    write_bytes(path, gzip.compress(reply.content, mtime=0))
+def _ask_json(client: Client, number: int, page_size: int) -> Reply:
+    params: Params = {"fo": "json", "c": page_size, "sp": number, "at": "results,pagination"}
+
+    def doubt(reply: Reply) -> bool:
+        return is_doubtful(reply.data, number=number, cacheable=reply.cacheable)
+
+    url = f"https://{WWW}/collections/{COLLECTION}/"
+    return client.get_json(url, params=params, is_doubtful=doubt)
 
 
-def _count(page: Any, name: str, *, at_least: int = 1) -> int:
-    """Read a number of a page's pagination."""
-    pagination: Mapping[str, Any] = to_mapping(to_mapping(page).get("pagination"))
-    value = 0 if pagination.get(name) == 0 else to_size(pagination.get(name))
-    if value is None or value < at_least:
-        raise CatalogError(
-            f"expected a count under pagination.{name}, got {pagination.get(name)!r}; run "
-            "photochrom catalog again"
-        )
-    return value
+def _ask_pictures(client: Client, number: int, page_size: int) -> Page:
+    params: Params = {"co": CODE, "sp": number, "c": page_size, "st": "grid", "fo": "json"}
+    return client.get_page(f"{BASE}search/", params=params)
+
+
+def _ask_all(ask: Ask, known: Leaves, *, on_page: OnPage) -> dict[int, Leaf | None]:
+    """Ask for the pages that page 1 promises and that are not known yet.
+
+    Where no page says how many there are, one that brings no row that is new is the end. It
+    is asked for twice, for under load an empty page comes that means nothing.
+    """
+    leaves = dict(known)
+    while (of := _find_length(leaves)) is None or len(leaves) < of:
+        number = len(leaves) + 1
+        leaf = ask(number)
+        if of is None and not _brings_rows(leaf, leaves):
+            leaf = ask(number)
+            if not _brings_rows(leaf, leaves):
+                break
+        leaves[number] = leaf
+        on_page(number, _find_length(leaves) or 0)
+    return {number: leaves[number] for number in sorted(leaves) if number <= (of or len(leaves))}
+
+
+def _find_length(leaves: Leaves) -> int | None:
+    """Return how many pages page 1 promises."""
+    first = leaves.get(1)
+    return first.pages if first else None
+
+
+def _brings_rows(leaf: Leaf | None, leaves: Leaves) -> bool:
+    known = {row_id for other in leaves.values() if other for row_id in other.ids}
+    return leaf is not None and not set(leaf.ids) <= known
+
+
+def _read_page(shelf: Shelf, number: int, *, road: str) -> Any | None:
+    """Read a page that an interrupted run left; a damaged one counts as missing."""
+    try:
+        reply = read_reply(page_stem(shelf.begun, number))
+    except CatalogError:
+        return None
+    return None if reply is None else _to_page(reply.data, reply.text, road=road)
+
+
+def _read_listing(shelf: Shelf, *, road: str) -> tuple[list[CatalogRow], int]:
+    """Make the rows of the last whole listing, a page at a time; count the listing's own."""
+    rows: list[CatalogRow] = []
+    seen = 0
+    for reply in read_pages(shelf.listing):
+        page = _to_page(reply.data, reply.text, road=road)
+        rows += to_rows(page, first_row=seen + 1)
+        seen += len(to_results(page))
+    return mark_repeated(rows), seen
+
+
+def _to_page(data: Any, text: str, *, road: str) -> Any:
+    """Bring a page into the API's shape."""
+    return data if road == "json" else to_listing(data, text)

@@ -15,8 +15,11 @@ class HarvestParams(BaseModel, frozen=True, extra="forbid"):
 
     source: Literal["sample", "loc"]
     """`sample` is the replica on loopback, `loc` the Library of Congress itself."""
-    rendition: Literal["v", "r", "u"]
-    """The file wanted of each resource: v 1,024 px, r 640 px, u the master TIFF."""
+    road: Literal["json", "pictures"]
+    """How the catalogue is read: `json` the API of loc.gov, `pictures` the older site's pages."""
+    rendition: Annotated[str, StringConstraints(pattern=r"^(?:v|r|u|iiif:[1-9][0-9]{1,4})$")]
+    """The file wanted of each resource: v 1,024 px, r 640 px, u the master TIFF, or
+    iiif:<pixels>, its longest side, made by the image server."""
     page_size: int = Field(gt=0, le=150)
     """Rows on a page of the listing; 150 is the largest that is known to work."""
     detail: Literal["listing", "item"]
@@ -25,6 +28,8 @@ class HarvestParams(BaseModel, frozen=True, extra="forbid"):
     """Address that the Library can write to; goes into the User-Agent, needed for `loc`."""
     limits: dict[Literal["sample", "loc"], dict[str, list[Limit]]]
     """For each source and host: limits that all hold at once; none where a host is missing."""
+    guard_s: float = Field(ge=0, le=10)
+    """Added to the windows of every limit, because requests may take unlike long to arrive."""
     retries: int = Field(ge=0, le=20)
     """How often a request is sent again before it counts as failed."""
     timeout_s: float = Field(gt=0)

@@ -8,8 +8,9 @@ from PIL import Image, UnidentifiedImageError
 from harvest.records import ScanReason
 
 SMALLEST_SIDE_PX = 64
-MOST_PIXELS = 150_000_000
-"""A photochrom's master has 45 million at most; a small file with more is a bomb."""
+MOST_PIXELS = 89_000_000
+"""Twice a photochrom's largest master, of 7,481 by some 6,000 pixels; a small file with more is
+a bomb. Pillow itself warns of more than 89.5 million, and opens no file of twice as many."""
 
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "PNG": ".png", "GIF": ".gif"}
 
@@ -33,6 +34,8 @@ class Verdict:
 
 def verify_picture(path: Path) -> Verdict:
     """Decode a file in full, and say whether it is a picture of use.
+
+    Of a file with several frames the first is the picture: masters may carry a thumbnail.
 
     Args:
         path: Any file.

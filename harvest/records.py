@@ -13,6 +13,7 @@ class Kind(StrEnum):
     THUMB = "t"
     R = "r"
     V = "v"
+    IIIF = "iiif"
     MASTER = "u"
 
 
@@ -38,6 +39,9 @@ class CatalogReason(StrEnum):
     GROUP_RECORD = "group_record"
     NO_IMAGE = "no_image"
     NO_RESOURCE_ID = "no_resource_id"
+    BAD_ID = "bad_id"
+    FOREIGN_ADDRESS = "foreign_address"
+    UNREADABLE = "unreadable"
     REPEATED = "repeated"
 
 
@@ -59,14 +63,21 @@ class ScanReason(StrEnum):
     WANTED_R_GOT_U = "wanted_r_got_u"
     WANTED_U_GOT_V = "wanted_u_got_v"
     WANTED_U_GOT_R = "wanted_u_got_r"
+    WANTED_IIIF_GOT_R = "wanted_iiif_got_r"
+    WANTED_IIIF_GOT_U = "wanted_iiif_got_u"
+    WANTED_IIIF_GOT_V = "wanted_iiif_got_v"
+    BAD_ID = "bad_id"
     EMPTY_FILE = "empty_file"
     NOT_AN_IMAGE = "not_an_image"
     TRUNCATED = "truncated"
     TOO_SMALL = "too_small"
     TOO_LARGE = "too_large"
+    WRONG_SIZE = "wrong_size"
     NO_RENDITION = "no_rendition"
     NOT_FOUND = "not_found"
     FORBIDDEN = "forbidden"
+    DISALLOWED = "disallowed"
+    LED_ASTRAY = "led_astray"
     UNREACHABLE = "unreachable"
 
 
@@ -97,16 +108,28 @@ class CatalogRow:
         row: Place in the listing, from 1.
         item_id: LCCN; of a row that is no item, its URL or "".
         resource_id: Digital id such as "ppmsc.06712"; None where there is none.
-        title: Title without the slash that older records end with.
+        title: Normalised: Unicode NFC, white space single, without the slash that older records
+            end with and without the brackets of a title that the Library devised.
+        title_given: As given.
         caption: What the resource is, such as "digital file from original".
         role: Colour print or black-and-white copy; None for a skipped row.
         date: As stated, such as "[between ca. 1890 and ca. 1900]".
+        date_from: First year that the statement admits, by the rules of `harvest.dates`; None
+            where it is open or names none.
+        date_to: Last year, inclusive, or None.
         place: Headings, separated by "; ".
+        latitude: Degrees north, -90 to 90; None where the record has no numbers.
+        longitude: Degrees east, -180 to 180, or None.
         subjects: Subject headings.
+        publisher: Who made the print, such as "Photoglob Co., Zürich"; "" where not said.
+        print_number: The publisher's number, such as "8335"; "" where not said.
+        collection_part: Such as "Views of Italy in the Photochrom print collection", or "".
         rights: The rights advisory.
         call_number: Shelf mark.
         reproduction_number: All numbers of the item, one a line.
         notes: Notes of the record, the print number among them.
+        modified: When the Library last changed the record, such as "2016-04-21T06:01:14Z"; a
+            day at midnight by the older site's search; "" where not said.
         renditions: What may be downloaded, smallest kind first.
         state: Whether it is asked for.
         reason: Why not.
@@ -116,15 +139,24 @@ class CatalogRow:
     item_id: str
     resource_id: str | None
     title: str
+    title_given: str
     caption: str
     role: Role | None
     date: str
+    date_from: int | None
+    date_to: int | None
     place: str
+    latitude: float | None
+    longitude: float | None
     subjects: tuple[str, ...]
+    publisher: str
+    print_number: str
+    collection_part: str
     rights: str
     call_number: str
     reproduction_number: str
     notes: tuple[str, ...]
+    modified: str
     renditions: tuple[Rendition, ...]
     state: CatalogState
     reason: CatalogReason

@@ -1,6 +1,6 @@
 """Pure: which files a record names, by the resource that they belong to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harvest.addresses import Stem, to_canonical, to_resource_id, to_stem
@@ -87,6 +87,33 @@ def with_derived(stem: Stem, files: Mapping[str, Rendition]) -> Mapping[str, Ren
     urls = {kind: stem.to_url(kind) for kind in WORTH_ASKING}
     derived = {url: Rendition(url, None, None, None, kind) for kind, url in urls.items()}
     return {**files, **derived}
+
+
+def to_iiif(renditions: Sequence[Rendition], *, pixels: int) -> Rendition | None:
+    """Derive the picture that the image server makes of a resource's master.
+
+    Args:
+        renditions: Files of the resource; any of them tells where its master is.
+        pixels: Longest side wanted.
+
+    Returns:
+        The rendition, with its sides where the master's are known and suffice: whether the
+        server enlarges a smaller one is not known. None where no file tells the master.
+    """
+    stems = [read[0] for file in renditions if (read := to_stem(file.url)) is not None]
+    if not stems:
+        return None
+    url = stems[0].to_iiif_url(pixels)
+    sides = [
+        (file.width, file.height)
+        for file in renditions
+        if file.kind is Kind.MASTER and file.width and file.height
+    ]
+    if not sides or max(sides[0]) < pixels:
+        return Rendition(url, None, None, None, Kind.IIIF)
+    scale = pixels / max(sides[0])
+    width, height = (max(1, round(side * scale)) for side in sides[0])
+    return Rendition(url, width, height, None, Kind.IIIF)
 
 
 def _add(

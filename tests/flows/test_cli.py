@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from flows.stages import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [stage.name for stage in STAGES]
-COMMANDS += ["status", "colorize", "summary", "replica", "ui", "down"]
+COMMANDS += ["status", "colorize", "summary", "replica", "plan", "ui", "down"]
 LINES, COLUMNS = 24, 80
 
 
@@ -34,6 +35,11 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_version_is_said() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.output == f"photochrom {version('photochrom')}\n"
 
 
 def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -85,3 +91,42 @@ def test_a_port_in_use_is_said_so(tmp_path: Path) -> None:
         done = run("replica", "--port", str(taken.getsockname()[1]), cwd=tmp_path)
     assert done.returncode == 1
     assert "expected a free port, but it is taken" in done.stderr
+
+
+@pytest.mark.parametrize("stage", ["catalog", "scans", "plan"])
+def test_nothing_starts_at_the_library_without_a_contact(tmp_path: Path, stage: str) -> None:
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    done = run(stage, "--set", "harvest.source=loc", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "harvest.contact: expected an e-mail address or a URL" in done.stderr
+    assert not (tmp_path / ".photochrom").exists()
+
+
+def test_the_plan_of_a_harvest_fits_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    words = ("--set", "harvest.source=loc", "--set", "harvest.contact=you@example.org")
+    done = run("plan", *words, cwd=tmp_path)
+    assert done.returncode == 0
+    assert all(len(line) <= COLUMNS for line in done.stdout.splitlines())
+    hosts = {
+        line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if "loc.gov" in line
+    }
+    assert hosts["www.loc.gov"] == "52"
+    assert hosts["tile.loc.gov"] == "7,502"
+    assert "dvc config cache.type" in done.stdout
+
+
+def test_a_replica_elsewhere_or_another_one_is_refused(tmp_path: Path) -> None:
+    import socket
+
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    from flows.errors import SourceError
+    from flows.params import read_params
+    from flows.source import check_replica
+
+    read = read_params(tmp_path / "params.yaml", [f"replica.url={url}"])
+    with pytest.raises(SourceError, match="expected a replica at"):
+        check_replica(read.replica)

@@ -4,6 +4,7 @@ what it was asked."""
 import io
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,13 +20,20 @@ from harvest.client import Client, Manners
 
 @dataclass
 class Answer:
-    """One answer; `cut` closes the connection after so many bytes of the body."""
+    """One answer.
+
+    `cut` closes the connection after so many bytes of the body, or, with `stall`, is silent
+    there until the event is set; `hang_up` says nothing at all; `ranges` gives the rest of
+    the body when it is asked for.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
     hang_up: bool = False
+    ranges: bool = False
+    stall: threading.Event | None = None
 
 
 @dataclass
@@ -33,14 +41,20 @@ class Asked:
     host: str
     path: str
     headers: dict[str, str]
+    time: float
+    """When it arrived, in seconds that only grow."""
 
 
 class Library:
-    """Answers by host and path; the last answer of a script repeats."""
+    """Answers by host and path; the last answer of a script repeats.
+
+    What was asked of a robots.txt is noted apart: each client asks for it once a host.
+    """
 
     def __init__(self) -> None:
         self.scripts: dict[str, list[Answer]] = {}
         self.asked: list[Asked] = []
+        self.robots: list[Asked] = []
         self.url = ""
         self._lock = threading.Lock()
 
@@ -52,7 +66,7 @@ class Library:
 
     def answer(self, asked: Asked) -> Answer:
         with self._lock:
-            self.asked.append(asked)
+            (self.robots if asked.path == "/robots.txt" else self.asked).append(asked)
             script = self.scripts.get(f"https://{asked.host}{asked.path}")
             if not script:
                 return not_found()
@@ -64,17 +78,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         library: Library = self.server.library  # type: ignore[attr-defined]
-        asked = Asked(self.headers["Host"], self.path, dict(self.headers))
+        asked = Asked(self.headers["Host"], self.path, dict(self.headers), time.monotonic())
         answer = library.answer(asked)
         if answer.hang_up:
+            if answer.stall is not None:
+                answer.stall.wait(30)
             self.close_connection = True
             return
-        self.send_response(answer.status)
-        headers = {"Content-Length": str(len(answer.body))} | answer.headers
+        status, body, headers = _rest_of(answer, asked)
+        self.send_response_only(status)
+        if "Transfer-Encoding" not in headers:
+            headers = {"Content-Length": str(len(body))} | headers
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(answer.body[: answer.cut])
+        self.wfile.write(body[: answer.cut])
+        if answer.stall is not None:
+            self.wfile.flush()
+            answer.stall.wait(30)
         if answer.cut is not None:
             self.close_connection = True
 
@@ -82,11 +103,31 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+def _rest_of(answer: Answer, asked: Asked) -> tuple[int, bytes, dict[str, str]]:
+    """Serve a range, if one is asked for under the mark of this very version."""
+    wanted = asked.headers.get("Range")
+    if not answer.ranges:
+        return answer.status, answer.body, answer.headers
+    headers = answer.headers | {"Accept-Ranges": "bytes"}
+    marks = (answer.headers.get("ETag"), answer.headers.get("Last-Modified"))
+    if wanted is None or asked.headers.get("If-Range") not in marks:
+        return answer.status, answer.body, headers
+    start, size = int(wanted.removeprefix("bytes=").removesuffix("-")), len(answer.body)
+    headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+    return 206, answer.body[start:], headers
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client that hangs up is what some tests are about."""
+
+
 @pytest.fixture
 def library() -> Iterator[Library]:
     library = Library()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _Handler)
     server.library = library  # type: ignore[attr-defined]
     library.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -105,14 +146,23 @@ def make_client(library: Library) -> Iterator[MakeClient]:
     """Clients led to the test's library, closed at the end."""
     clients: list[Client] = []
 
-    def make(*, retries: int = 2, limits: dict[str, list[str]] | None = None) -> Client:
+    def make(
+        *,
+        retries: int = 2,
+        limits: dict[str, list[str]] | None = None,
+        guard_s: float = 0.0,
+        state: Path | None = None,
+        timeout_s: float = 5.0,
+    ) -> Client:
         manners = Manners(
             user_agent="photochrom-test (test@example.org)",
             limits=limits or {},
             retries=retries,
-            timeout_s=5.0,
+            timeout_s=timeout_s,
             connections=4,
             backoff_s=0.0,
+            guard_s=guard_s,
+            state=state,
         )
         redirect = {"www.loc.gov": library.url, "tile.loc.gov": library.url}
         clients.append(Client(manners, redirect=redirect))

@@ -1,6 +1,16 @@
 import pytest
 
-from harvest.addresses import Stem, to_canonical, to_item_id, to_resource_id, to_stem
+from harvest.addresses import (
+    Stem,
+    check_item_id,
+    has_bad_id,
+    is_foreign,
+    to_canonical,
+    to_item_id,
+    to_picture_id,
+    to_resource_id,
+    to_stem,
+)
 from harvest.records import Kind
 
 TILE = "https://tile.loc.gov/storage-services/service/pnp"
@@ -51,7 +61,9 @@ def test_the_last_letter_of_a_name_is_not_taken_for_the_kind() -> None:
     "url",
     [
         "https://www.loc.gov/static/images/original-format/group-of-images.svg",
-        "https://tile.loc.gov/image-services/iiif/service:pnp:cph:3a06053/full/pct:25/0/default.jpg",
+        "https://tile.loc.gov/image-services/iiif/service:pnp:cph:3a06053/info.json",
+        "https://tile.loc.gov/image-services/iiif/service:gmd:x:y/full/pct:25/0/default.jpg",
+        f"{TILE}/ppmsc/06700/{'1' * 300}v.jpg",
         f"{TILE}/ppmsc/../../secret/06712v.jpg",
         f"{TILE}/ppmsc/06700/06712.pdf",
     ],
@@ -73,3 +85,53 @@ def test_ids_are_read_from_their_own_routes_only() -> None:
     assert to_item_id("https://www.loc.gov/item/../") is None
     assert to_resource_id("https://www.loc.gov/resource/cph.3b49078/") == "cph.3b49078"
     assert to_resource_id("https://www.loc.gov/resource/../../x/") is None
+
+
+def test_the_image_server_and_the_storage_tell_the_same_resource() -> None:
+    stem = Stem("cph", "3a00000/3a06000/3a06000/", "3a06053")
+    server = "https://tile.loc.gov/image-services/iiif"
+    path = "pnp:cph:3a00000:3a06000:3a06000:3a06053"
+    assert stem.to_iiif_url(800) == f"{server}/master:{path}u/full/!800,800/0/default.jpg"
+    assert to_stem(f"{server}/service:{path}/full/pct:25/0/default.jpg") == (stem, Kind.IIIF)
+    assert to_stem(stem.to_iiif_url(800)) == (stem, Kind.IIIF)
+    with pytest.raises(ValueError, match="expected a positive number"):
+        stem.to_iiif_url(0)
+
+
+def test_an_item_of_the_older_site_is_read_in_and_out_of_its_collection() -> None:
+    assert to_picture_id("//www.loc.gov/pictures/collection/pgz/item/98518971/") == "98518971"
+    assert to_picture_id("http://www.loc.gov/pictures/item/98518971/?st=grid") == "98518971"
+    assert to_picture_id("https://www.loc.gov/pictures/item/98518971/resource/") == "98518971"
+    assert to_picture_id("https://www.loc.gov/pictures/item/../98518971/") is None
+    assert to_picture_id("https://www.loc.gov/pictures/collection/pgz/") is None
+    assert to_picture_id("https://www.loc.gov/item/98518971/") is None
+
+
+@pytest.mark.parametrize(
+    "item_id", ["", "..", ".x", "a/b", "a\\b", "/etc", "a\x00", "a\n", "1" * 49]
+)
+def test_an_id_that_could_name_another_file_is_refused(item_id: str) -> None:
+    with pytest.raises(ValueError, match="expected an LCCN"):
+        check_item_id(item_id)
+    assert to_item_id(f"https://www.loc.gov/item/{item_id}/") != item_id
+
+
+@pytest.mark.parametrize(
+    ("url", "foreign", "bad"),
+    [
+        ("https://www.loc.gov/item/98518971/", False, False),
+        ("https://www.loc.gov/collections/photochrom-prints/", False, False),
+        ("https://www.loc.gov/static/images/x.svg", False, False),
+        ("//cdn.loc.gov/service/pnp/ds/04400/04479r.jpg", False, False),
+        ("https://www.loc.gov/item/..%2f..%2fx/", False, True),
+        ("https://www.loc.gov/resource/../../x/", False, True),
+        ("../../x", False, True),
+        ("/etc/passwd", False, True),
+        ("http://127.0.0.1/item/1/", True, False),
+        ("file:///etc/passwd", True, False),
+        ("http://[::1/a.jpg", True, False),
+        ("", False, False),
+    ],
+)
+def test_foreign_addresses_and_bad_ids_are_told_apart(url: str, foreign: bool, bad: bool) -> None:
+    assert (is_foreign(url), has_bad_id(url)) == (foreign, bad)

@@ -3,7 +3,15 @@ from email.utils import format_datetime
 
 import pytest
 
-from harvest.answers import find_block, is_cacheable, to_wait_s
+from harvest.answers import (
+    Version,
+    find_block,
+    is_cacheable,
+    to_failure,
+    to_validator,
+    to_version,
+    to_wait_s,
+)
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 URL = "https://www.loc.gov/collections/photochrom-prints/"
@@ -16,6 +24,16 @@ def test_a_wait_is_read_in_seconds_and_as_a_date() -> None:
     assert to_wait_s({"Retry-After": date}, now=now) == pytest.approx(90, abs=2)
     past = format_datetime(now - timedelta(days=9), usegmt=True)
     assert to_wait_s({"Retry-After": past}, now=now) == pytest.approx(0, abs=2)
+
+
+def test_a_date_is_held_against_the_servers_own_clock() -> None:
+    ours = NOW + timedelta(hours=2)  # ahead of the server's
+    headers = {
+        "Retry-After": format_datetime(NOW + timedelta(seconds=50), usegmt=True),
+        "Date": format_datetime(NOW, usegmt=True),
+    }
+    assert to_wait_s(headers, now=ours) == 50
+    assert to_wait_s(headers | {"Date": "no date"}, now=ours) == 0
 
 
 @pytest.mark.parametrize("value", ["", "soon", "-5", "1.5", "Mon, 99 Foo 2026", "²"])
@@ -66,3 +84,52 @@ def test_a_plain_failure_is_no_block(status: int) -> None:
 )
 def test_only_what_may_be_kept_is_cacheable(header: str, kept: bool) -> None:
     assert is_cacheable({"Cache-Control": header}) is kept
+
+
+@pytest.mark.parametrize(
+    ("headers", "version"),
+    [
+        ({"ETag": '"a"'}, Version('"a"', "")),
+        ({"ETag": 'W/"a"'}, Version('W/"a"', "")),
+        ({"ETag": "a"}, Version("", "")),
+        ({"ETag": '"a\r\nHost: b"'}, Version("", "")),
+        (
+            {"Last-Modified": "Fri, 20 Nov 2026 12:00:00 GMT"},
+            Version("", "Fri, 20 Nov 2026 12:00:00 GMT"),
+        ),
+        ({"Last-Modified": "yesterday"}, Version("", "")),
+    ],
+)
+def test_only_what_may_be_sent_back_is_a_version(headers: dict[str, str], version: Version) -> None:
+    assert to_version(headers) == version
+
+
+@pytest.mark.parametrize(
+    ("change", "validator"),
+    [
+        ({}, '"a"'),
+        ({"Accept-Ranges": "none"}, ""),
+        ({"Accept-Ranges": "", "Content-Range": "bytes 5-9/10"}, '"a"'),
+        ({"Content-Encoding": "gzip"}, ""),
+        ({"ETag": 'W/"a"'}, "Fri, 20 Nov 2026 12:00:00 GMT"),
+        ({"ETag": 'W/"a"', "Date": "Fri, 20 Nov 2026 12:00:59 GMT"}, ""),
+        ({"ETag": "", "Date": ""}, ""),
+    ],
+)
+def test_a_file_is_gone_on_with_under_a_strong_mark_alone(
+    change: dict[str, str], validator: str
+) -> None:
+    headers = {
+        "Accept-Ranges": "bytes",
+        "ETag": '"a"',
+        "Last-Modified": "Fri, 20 Nov 2026 12:00:00 GMT",
+        "Date": "Fri, 20 Nov 2026 12:01:00 GMT",
+    }
+    sent = {name: value for name, value in (headers | change).items() if value}
+    assert to_validator(sent) == validator
+
+
+def test_only_an_accepted_status_is_no_failure() -> None:
+    assert to_failure(URL, 200, headers={}) is None
+    assert to_failure(URL, 304, headers={}) is not None
+    assert to_failure(URL, 304, headers={}, accepted=(200, 304)) is None

@@ -30,14 +30,20 @@ def kinds(row: Any, wanted: str) -> list[str]:
 def test_a_photochrom_is_read_with_all_that_is_stated() -> None:
     (row,) = to_rows(page(item()))
     assert (row.row, row.item_id, row.resource_id) == (1, "2001006712", "ppmsc.06712")
-    assert row.title == "[The arsenal, Venice, Italy]"
+    assert row.title == "The arsenal, Venice, Italy"
+    assert row.title_given == "[The arsenal, Venice, Italy]"
     assert (row.caption, row.role) == ("digital file from original", Role.COLOUR)
     assert row.date == "[between ca. 1890 and ca. 1900]"
+    assert (row.date_from, row.date_to) == (1890, 1900)
+    assert (row.publisher, row.print_number) == ("Photoglob Co.", "6626")
+    assert row.collection_part == "Views of Italy in the Photochrom print collection"
+    assert row.modified == "2016-04-21T06:01:15Z"
+    assert (row.latitude, row.longitude) == (None, None)
     assert (row.place, row.subjects) == ("Italy--Venice", ("Italy--Venice",))
     assert row.rights == "No known restrictions on publication."
     assert row.call_number == "LOT 13434, no. 171 [item]"
     assert row.reproduction_number == "LC-DIG-ppmsc-06712 (digital file from original)"
-    assert row.notes == ("Print no. 6626.",)
+    assert row.notes[0] == "Print no. 6626."
     assert (row.state, row.reason) == (CatalogState.LISTED, CatalogReason.NONE)
 
 
@@ -60,6 +66,43 @@ def test_the_wanted_file_comes_first_then_the_largest() -> None:
     assert kinds(row, "v") == ["v", "r", "u"]
     assert kinds(row, "r") == ["r", "v", "u"]
     assert kinds(row, "u") == ["u", "v", "r"]
+
+
+IIIF = "https://tile.loc.gov/image-services/iiif/master:pnp:ppmsc:06700:06712u"
+
+
+def test_a_picture_of_the_image_server_is_derived_and_the_files_stand_behind_it() -> None:
+    (row,) = to_rows(page(item()))
+    assert kinds(row, "iiif:2048") == ["iiif", "u", "v", "r"]
+    first = choose_rendition(row, "iiif:2048")[0]
+    assert first.url == f"{IIIF}/full/!2048,2048/0/default.jpg"
+    assert (first.width, first.height) == (None, None)
+
+
+@pytest.mark.parametrize(("pixels", "sides"), [(1800, (1800, 1350)), (4000, (None, None))])
+def test_its_sides_are_known_when_those_of_a_large_master_are(
+    pixels: int, sides: tuple[int | None, int | None]
+) -> None:
+    files = [[{"url": MASTER, "width": 3600, "height": 2700}]]
+    resource = item()["resources"][0] | {"files": files}
+    (row,) = to_item_rows({"item": item(), "resources": [resource]}, row=1)
+    first = choose_rendition(row, f"iiif:{pixels}")[0]
+    assert (first.width, first.height) == sides
+
+
+@pytest.mark.parametrize("wanted", ["t", "iiif", "iiif:", "iiif:0", "iiif:x", "v:3", ""])
+def test_another_rendition_is_refused(wanted: str) -> None:
+    (row,) = to_rows(page(item()))
+    with pytest.raises(ValueError, match="expected v, r, u or iiif"):
+        choose_rendition(row, wanted)
+
+
+def test_a_picture_of_the_image_server_that_is_named_tells_the_resource() -> None:
+    url = IIIF.replace("master", "service").removesuffix("u") + "/full/pct:25/0/default.jpg#h=9&w=8"
+    (row,) = to_rows(page(item(image_url=url, resources=[])))
+    assert row.resource_id == "ppmsc.06712"
+    assert (Kind.IIIF, 8) in {(r.kind, r.width) for r in row.renditions}
+    assert kinds(row, "v") == ["v", "r", "u"]
 
 
 def test_a_missing_v_is_no_candidate() -> None:
@@ -103,6 +146,8 @@ def test_a_missing_caption_is_read_from_the_reproduction_numbers() -> None:
     resource = item()["resources"][0] | {"caption": None}
     html = "<p>LC-USZ62-1 (b&amp;w film copy neg.)<br>LC-DIG-ppmsc-06712 (digital file)</p>"
     (row,) = to_rows(page(item(resources=[resource], reproductions=html)))
+    assert (row.caption, row.role) == ("digital file from original", Role.COLOUR)
+    (row,) = to_rows(page(item(resources=[resource], reproductions=html, item={})))
     assert (row.caption, row.role) == ("digital file", Role.COLOUR)
     only = {"reproduction_number": "LC-USZ62-95830 (b&w film copy neg.)"}
     (row,) = to_rows(page(item(resources=[resource], item=only)))
@@ -119,8 +164,34 @@ def test_an_item_without_resources_has_those_of_its_images() -> None:
     [
         ({"url": "https://www.loc.gov/collections/photochrom-prints/"}, "not_an_item",
          "2001006712"),
-        ({"url": "/x", "id": "http://www.loc.gov/collections/photochrom-prints/"}, "not_an_item",
-         "/x"),
+        ({"url": "/etc/passwd"}, "bad_id", "2001006712"),
+        ({"url": "../../etc/passwd", "id": None}, "bad_id", "../../etc/passwd"),
+        ({"url": "https://www.loc.gov/item/../../etc/", "id": None}, "bad_id",
+         "https://www.loc.gov/item/../../etc/"),
+        ({"url": "https://www.loc.gov/item/2001\x00/", "id": None}, "bad_id",
+         "https://www.loc.gov/item/2001\ufffd/"),
+        ({"url": f"https://www.loc.gov/item/{'2' * 300}/", "id": None}, "bad_id",
+         f"https://www.loc.gov/item/{'2' * 300}/"),
+        ({"url": None, "id": None}, "unreadable", ""),
+        ({"url": "https://example.org/item/1/", "id": None}, "foreign_address",
+         "https://example.org/item/1/"),
+        ({"url": "file:///item/1/"}, "foreign_address", "2001006712"),
+        ({"image_url": ["http://127.0.0.1/06712v.jpg", "http://10.0.0.1/06712r.jpg"],
+          "resources": []}, "foreign_address", "2001006712"),
+        ({"image_url": "ftp://tile.loc.gov/06712v.jpg", "resources": []}, "foreign_address",
+         "2001006712"),
+        ({"image_url": f"{PNP}/ppmsc/../../../etc/06712v.jpg", "resources": []}, "bad_id",
+         "2001006712"),
+        ({"image_url": f"{PNP}/ppmsc/06700/{'1' * 300}v.jpg", "resources": []}, "bad_id",
+         "2001006712"),
+        ({"image_url": [], "resources": [{"url": "https://www.loc.gov/resource/../x/"}]}, "bad_id",
+         "2001006712"),
+        ({"image_url": [], "resources": [{"image": "https://example.org/06712_150px.jpg"}]},
+         "foreign_address", "2001006712"),
+        ({"image_url": [], "resources": [{"files": [[{"url": "https://[::1]/06712v.jpg"}]]}]},
+         "foreign_address", "2001006712"),
+        ({"image_url": [], "resources": [{"url": "https://www.loc.gov/resource/ppmsc.1/"}]},
+         "no_image", "2001006712"),
         ({"original_format": "web page"}, "not_an_item", "2001006712"),
         ({"original_format": ["Collection"]}, "not_an_item", "2001006712"),
         ({"title": "[Group of photochrom prints of Italy]"}, "group_record", "2001006712"),
@@ -151,7 +222,7 @@ def test_rows_are_numbered_over_all_pages_and_repeats_are_skipped() -> None:
     rows = to_catalog([page(item(1), "mangled", of=4), page(item(2), item(1), number=2, of=4)])
     assert [(row.row, row.resource_id, row.reason) for row in rows] == [
         (1, "ppmsc.00001", ""),
-        (2, None, "not_an_item"),
+        (2, None, "unreadable"),
         (3, "ppmsc.00002", ""),
         (4, "ppmsc.00001", "repeated"),
     ]

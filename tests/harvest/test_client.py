@@ -1,8 +1,8 @@
 import gzip
 import hashlib
-import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from tests.harvest.conftest import (
 )
 
 PAGE = "https://www.loc.gov/item/1/"
+MOST = 1 << 20
 FILE = "https://tile.loc.gov/storage-services/service/pnp/ppmsc/06700/06712v.jpg"
 
 
@@ -113,9 +114,9 @@ def test_a_retry_waits_as_long_as_the_server_asks(
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
     value = "1" if form == "seconds" else date
     library.tell(PAGE, failing(429, **{"Retry-After": value}), json_answer({}))
-    started = time.monotonic()
     make_client().get_json(PAGE)
-    assert time.monotonic() - started >= 0.9
+    first, second = library.asked
+    assert second.time - first.time >= 1
 
 
 def test_a_long_wait_blocks_the_host_at_once_and_that_host_alone(
@@ -129,7 +130,7 @@ def test_a_long_wait_blocks_the_host_at_once_and_that_host_alone(
             client.get_json(PAGE)
         assert caught.value.until is not None
     assert library.count(PAGE) == 1
-    assert client.download(FILE, tmp_path / "a.jpg").attempts == 1
+    assert client.download(FILE, tmp_path / "a.jpg", most_bytes=MOST) is not None
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_a_page_that_is_no_json_is_not_parsed(library: Library, make_client: Mak
     library.tell(PAGE, Answer(200, b"{}", {"Content-Type": "text/html"}))
     with pytest.raises(DownloadError, match="expected JSON, got text/html"):
         make_client().get_json(PAGE)
-    assert len(library.asked) == 1
+    assert len(library.asked) == 3  # under load such pages come, and pass
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,8 @@ def test_a_download_is_the_servers_bytes(
 ) -> None:
     body = picture(400, 300)
     library.tell(FILE, picture_answer(body))
-    came = make_client().download(FILE, tmp_path / "deep" / "a.jpg")
+    came = make_client().download(FILE, tmp_path / "deep" / "a.jpg", most_bytes=MOST)
+    assert came is not None
     assert (tmp_path / "deep" / "a.jpg").read_bytes() == body
     assert came.sha256 == hashlib.sha256(body).hexdigest()
     assert (came.size_bytes, came.etag, came.attempts) == (len(body), '"e1"', 1)
@@ -194,7 +196,7 @@ def test_a_download_that_is_packed_all_the_same_is_unpacked(
 ) -> None:
     body = picture()
     library.tell(FILE, picture_answer(gzip.compress(body), **{"Content-Encoding": "gzip"}))
-    make_client().download(FILE, tmp_path / "a.jpg")
+    make_client().download(FILE, tmp_path / "a.jpg", most_bytes=MOST)
     assert (tmp_path / "a.jpg").read_bytes() == body
 
 
@@ -205,7 +207,8 @@ def test_a_cut_download_begins_anew(
     cut = picture_answer(body)
     cut.cut = len(body) // 2
     library.tell(FILE, cut, picture_answer(body))
-    came = make_client().download(FILE, tmp_path / "a.jpg")
+    came = make_client().download(FILE, tmp_path / "a.jpg", most_bytes=MOST)
+    assert came is not None
     assert (came.attempts, (tmp_path / "a.jpg").read_bytes()) == (2, body)
 
 
@@ -216,15 +219,48 @@ def test_nothing_half_written_stays(
     cut.cut = 1000
     library.tell(FILE, cut)
     with pytest.raises(DownloadError, match="no whole answer"):
-        make_client().download(FILE, tmp_path / "a.jpg")
+        make_client().download(FILE, tmp_path / "a.jpg", most_bytes=MOST)
     assert files_below(tmp_path) == []
 
 
-def test_requests_keep_the_limit_of_their_host_retries_too(
+def test_requests_keep_the_limit_of_their_host_retries_and_robots_too(
     library: Library, make_client: MakeClient
 ) -> None:
-    library.tell(PAGE, failing(500), failing(500), json_answer({}))
-    client = make_client(limits={"www.loc.gov": ["1/0.2"]})
-    started = time.monotonic()
+    library.tell(PAGE, failing(500), Answer(302, b"", {"Location": "/x"}), json_answer({}))
+    library.tell("https://www.loc.gov/x", json_answer({}))
+    make_client(limits={"www.loc.gov": ["1/0.1"]}, guard_s=0.05).get_json(PAGE)
+    times = [asked.time for asked in library.robots + library.asked]
+    assert len(times) == 4
+    assert all(later - earlier > 0.1 for earlier, later in pairwise(times))
+
+
+def test_usage_tells_what_was_sent(library: Library, make_client: MakeClient) -> None:
+    library.tell(PAGE, json_answer({}))
+    client = make_client(limits={"www.loc.gov": ["60/6", "80/60"]})
     client.get_json(PAGE)
-    assert time.monotonic() - started >= 0.39
+    usage = client.usage()
+    assert usage["www.loc.gov"].sent_last_minute == 2  # robots.txt is one
+    assert usage["www.loc.gov"].allowed_per_minute == 80
+    assert usage["tile.loc.gov"].sent_last_minute == 0
+
+
+def test_a_block_with_a_time_is_known_to_the_next_run(
+    library: Library, make_client: MakeClient, tmp_path: Path
+) -> None:
+    library.tell(PAGE, failing(429, **{"Retry-After": "300"}))
+    for _ in range(2):
+        with pytest.raises(BlockedError, match="run the stage again after"):
+            make_client(state=tmp_path).get_json(PAGE)
+    assert (len(library.asked), len(library.robots)) == (1, 1)
+
+
+def test_a_challenge_stops_those_who_run_and_not_the_next_run(
+    library: Library, make_client: MakeClient, tmp_path: Path
+) -> None:
+    library.tell(PAGE, challenge(), json_answer({"a": 1}))
+    one, other = make_client(state=tmp_path), make_client(state=tmp_path)
+    for client in (one, other):
+        with pytest.raises(BlockedError, match=r"LC-Labs@loc\.gov"):
+            client.get_json(PAGE)
+    assert make_client(state=tmp_path).get_json(PAGE).data == {"a": 1}
+    assert len(library.asked) == 2

@@ -1,204 +1,107 @@
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harvest.catalog import to_rows
-from harvest.download import Store, check_reached, download_batch, download_scan, prune_scans
-from harvest.errors import BlockedError, DownloadError
-from harvest.ledger import Ledger
+from harvest.download import check_reached, download_batch, download_scan
+from harvest.entries import EntryState
+from harvest.errors import DownloadError
 from harvest.manifest import SCANS_SCHEMA, read_manifest, write_manifest
-from harvest.records import CatalogRow, Scan, ScanReason, ScanState
-from tests.harvest.conftest import (
-    Answer,
-    Library,
-    MakeClient,
-    challenge,
-    files_below,
-    picture,
-    picture_answer,
-)
-from tests.harvest.records import PNP, item, page
+from harvest.records import Scan, ScanReason, ScanState
+from harvest.store import Store
+from tests.harvest.conftest import Answer, Library, MakeClient, files_below, picture, picture_answer
+from tests.harvest.shelf import Shelf, fetch, next_run, open_store, outcome, row_of, url_of
 
-V = f"{PNP}/ppmsc/06700/06712v.jpg"
-R = f"{PNP}/ppmsc/06700/06712r.jpg"
-U = V.replace("/service/", "/master/").replace("v.jpg", "u.tif")
-
-
-def row_of(number: int = 6712) -> CatalogRow:
-    (row,) = to_rows(page(item(number)))
-    return row
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def store(make_client: MakeClient, tmp_path: Path) -> Iterator[Store]:
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        yield Store(make_client(retries=1), ledger, "loc", tmp_path / "data", "loc")
+def shelf() -> Shelf:
+    return Shelf()
 
 
-def outcome(scan: Scan) -> tuple[str, str]:
-    return str(scan.state), str(scan.reason)
+@pytest.fixture
+def store(shelf: Shelf, tmp_path: Path) -> Iterator[Store]:
+    with open_store(shelf, tmp_path) as store:
+        yield store
 
 
-def test_a_scan_is_stored_under_its_id_with_what_is_known_of_it(
-    library: Library, store: Store
-) -> None:
+def test_a_scan_is_stored_under_its_id_with_what_is_known_of_it(shelf: Shelf, store: Store) -> None:
     body = picture(120, 90)
-    library.tell(V, picture_answer(body))
-    scan = download_scan(row_of(), store=store, rendition="v")
+    shelf.put(url_of(1), body)
+    scan = fetch(store)
     assert scan == Scan(
-        scan_id="ppmsc.06712",
-        item_id="2001006712",
+        scan_id="ppmsc.00001",
+        item_id="2001000001",
         role=row_of().role,
-        title="[The arsenal, Venice, Italy]",
-        url=V,
-        path="scans/loc/ppmsc/06712v.jpg",
-        rendition=row_of().renditions[3].kind,
+        title="The arsenal, Venice, Italy",
+        url=url_of(1),
+        path="scans/loc/ppmsc/00001v.jpg",
+        rendition=row_of().renditions[0].kind,
         sha256=hashlib.sha256(body).hexdigest(),
         size_bytes=len(body),
         width=120,
         height=90,
-        state=scan.state,
-        reason=scan.reason,
+        state=ScanState.STORED,
+        reason=ScanReason.NONE,
     )
-    assert outcome(scan) == ("stored", "")
-    assert files_below(store.data) == ["scans/loc/ppmsc/06712v.jpg"]
-    assert (store.data / "scans/loc/ppmsc/06712v.jpg").read_bytes() == body
+    assert files_below(store.data) == ["scans/loc/ppmsc/00001v.jpg"]
+    assert (store.data / str(scan.path)).read_bytes() == body
 
 
-def test_scans_can_be_written_as_a_manifest(library: Library, store: Store, tmp_path: Path) -> None:
-    library.tell(V, picture_answer(picture()))
-    scans = download_batch([row_of(), row_of(1)], store=store, rendition="v", workers=2)
+def test_the_ledger_keeps_when_and_how_a_file_came(shelf: Shelf, store: Store) -> None:
+    shelf.put(url_of(1), picture(120, 90))
+    scan = fetch(store)
+    entry = store.ledger.find("loc", url_of(1))
+    assert entry is not None
+    assert (entry.state, entry.reason, entry.path) == (EntryState.STORED, "", scan.path)
+    assert (entry.width, entry.height, entry.sha256) == (120, 90, scan.sha256)
+    assert (entry.etag, entry.modified) == (f'"{scan.sha256}"', "2016-04-20")
+    assert entry.last_modified == "Fri, 20 Nov 2026 09:00:00 GMT"
+    assert (entry.seconds, entry.attempts) == (0.5, 2)
+
+
+def test_scans_can_be_written_as_a_manifest(shelf: Shelf, store: Store, tmp_path: Path) -> None:
+    shelf.put(url_of(1), picture())
+    rows = [row_of(1), row_of(2), replace(row_of(3), resource_id="../../x")]
+    scans = download_batch(rows, store=store, rendition="v", workers=2)
     write_manifest(tmp_path / "scans.parquet", scans, SCANS_SCHEMA)
-    rows = read_manifest(tmp_path / "scans.parquet", SCANS_SCHEMA)
-    assert [(row["scan_id"], row["state"], row["reason"]) for row in rows] == [
-        ("ppmsc.00001", "failed", "not_found"),
-        ("ppmsc.06712", "stored", ""),
+    read = read_manifest(tmp_path / "scans.parquet", SCANS_SCHEMA)
+    assert [(row["scan_id"], row["state"], row["reason"]) for row in read] == [
+        ("../../x", "rejected", "bad_id"),
+        ("ppmsc.00001", "stored", ""),
+        ("ppmsc.00002", "failed", "not_found"),
     ]
 
 
-def test_a_scan_that_is_there_is_not_asked_for_again(library: Library, store: Store) -> None:
-    library.tell(V, picture_answer(picture()))
-    first = download_scan(row_of(), store=store, rendition="v")
-    assert download_scan(row_of(), store=store, rendition="v") == first
-    assert len(library.asked) == 1
-
-
-@pytest.mark.parametrize("change", ["remove", "truncate", "alter"])
-def test_a_file_that_is_not_as_recorded_is_fetched_again(
-    library: Library, store: Store, change: str
-) -> None:
-    body = picture()
-    library.tell(V, picture_answer(body))
-    path = store.data / str(download_scan(row_of(), store=store, rendition="v").path)
-    if change == "remove":
-        path.unlink()
-    else:
-        path.write_bytes(body[:-9] if change == "truncate" else body[:-9] + b"x" * 9)
-    assert outcome(download_scan(row_of(), store=store, rendition="v")) == ("stored", "")
-    assert path.read_bytes() == body
-
-
-def test_a_file_of_another_scope_is_not_reused(library: Library, store: Store) -> None:
-    library.tell(V, picture_answer(picture(80, 80)), picture_answer(picture(90, 90)))
-    download_scan(row_of(), store=store, rendition="v")
-    scan = download_scan(row_of(), store=replace(store, scope="other"), rendition="v")
-    assert scan.width == 90
-
-
-def test_a_missing_file_gives_way_to_the_next_and_is_not_asked_for_again(
-    library: Library, store: Store
-) -> None:
-    library.tell(R, picture_answer(picture()))
-    first = download_scan(row_of(), store=store, rendition="v")
-    assert outcome(first) == ("stored", "wanted_v_got_r")
-    assert (first.rendition, first.path) == ("r", "scans/loc/ppmsc/06712r.jpg")
-    assert download_scan(row_of(), store=store, rendition="v") == first
-    assert [asked.path[-5:] for asked in library.asked] == ["v.jpg", "r.jpg"]
-
-
-def test_another_wanted_rendition_is_fetched_although_one_is_there(
-    library: Library, store: Store
-) -> None:
-    library.tell(R, picture_answer(picture()))
-    library.tell(V, picture_answer(picture(100, 90)))
-    assert download_scan(row_of(), store=store, rendition="r").rendition == "r"
-    assert download_scan(row_of(), store=store, rendition="v").width == 100
-
-
-def test_the_extension_is_that_of_the_content(library: Library, store: Store) -> None:
-    library.tell(V, picture_answer(picture(format="PNG")))
-    assert download_scan(row_of(), store=store, rendition="v").path == "scans/loc/ppmsc/06712v.png"
-
-
 @pytest.mark.parametrize(
-    ("body", "reason"),
+    "name",
     [
-        (b"", "empty_file"),
-        (b"this is text", "not_an_image"),
-        (picture(400, 300)[:5000], "truncated"),
-        (picture(1, 1), "too_small"),
+        "ppmsc./../../etc/x",
+        "../x.1",
+        "/etc.passwd",
+        "ppmsc.1\0",
+        "ppmsc.",
+        ".06712",
+        "ppmsc",
+        "ppmsc.1.2",
+        "ppmsc." + "9" * 300,
+        "ppmsc.1\n",
+        "a\\b.1",
     ],
 )
-def test_a_bad_file_is_rejected_and_not_kept(
-    library: Library, store: Store, body: bytes, reason: str
+def test_an_id_that_may_not_name_a_file_is_rejected_and_not_asked_for(
+    shelf: Shelf, store: Store, tmp_path: Path, name: str
 ) -> None:
-    library.tell(V, picture_answer(body))
-    scan = download_scan(row_of(), store=store, rendition="v")
-    assert outcome(scan) == ("rejected", reason)
-    assert (scan.path, scan.size_bytes) == (None, len(body))
-    assert files_below(store.data) == []
-
-
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (Answer(404), "not_found"),
-        (Answer(500), "unreachable"),
-        (Answer(hang_up=True), "unreachable"),
-        (Answer(403, b"", {"Content-Type": "application/xml"}), "forbidden"),
-        (Answer(400), "unreachable"),
-    ],
-)
-def test_what_does_not_come_is_a_failed_row(
-    library: Library, store: Store, answer: Answer, reason: str
-) -> None:
-    for url in (V, R, U):
-        library.tell(url, answer)
-    scan = download_scan(row_of(), store=store, rendition="v")
-    assert outcome(scan) == ("failed", reason)
-    assert files_below(store.data) == []
-
-
-def test_a_row_with_thumbnails_only_has_no_rendition(library: Library, store: Store) -> None:
-    row = row_of()
-    row = replace(row, renditions=row.renditions[:2])
-    assert outcome(download_scan(row, store=store, rendition="v")) == ("rejected", "no_rendition")
-    assert library.asked == []
-
-
-def test_a_block_stops_the_batch_and_keeps_what_came(library: Library, store: Store) -> None:
-    numbers = range(1, 30)
-    for number in numbers:
-        url = f"{PNP}/ppmsc/00000/{number:05d}v.jpg"
-        library.tell(url, picture_answer(picture()) if number < 4 else challenge())
-    rows = [row_of(number) for number in numbers]
-    with pytest.raises(BlockedError):
-        download_batch(rows, store=store, rendition="v", workers=1)
-    assert len(library.asked) == 4
-    assert len(files_below(store.data)) == 3
-
-
-def test_a_batch_keeps_the_order_of_its_rows(library: Library, store: Store) -> None:
-    numbers = [9, 3, 7, 1]
-    for number in numbers:
-        library.tell(f"{PNP}/ppmsc/00000/{number:05d}v.jpg", picture_answer(picture()))
-    rows = [row_of(number) for number in numbers]
-    scans = download_batch(rows, store=store, rendition="v", workers=4)
-    assert [scan.scan_id for scan in scans] == [f"ppmsc.0000{number}" for number in numbers]
-    assert {scan.state for scan in scans} == {"stored"}
+    before = files_below(tmp_path)
+    scan = download_scan(replace(row_of(), resource_id=name), store=store, rendition="v")
+    assert outcome(scan) == ("rejected", "bad_id")
+    assert shelf.asked == []
+    assert files_below(tmp_path) == before
 
 
 def test_a_row_without_digital_id_is_a_mistake(store: Store) -> None:
@@ -206,8 +109,81 @@ def test_a_row_without_digital_id_is_a_mistake(store: Store) -> None:
         download_scan(replace(row_of(), resource_id=None), store=store, rendition="v")
 
 
-def test_a_lost_network_is_no_harvest_and_a_few_lost_files_are() -> None:
-    lost = Scan(
+def test_a_row_without_files_has_no_rendition(shelf: Shelf, store: Store) -> None:
+    scan = download_scan(row_of(kinds=""), store=store, rendition="v")
+    assert outcome(scan) == ("rejected", "no_rendition")
+    assert shelf.asked == []
+
+
+def test_a_missing_file_gives_way_to_the_next_and_is_not_asked_for_again(
+    shelf: Shelf, store: Store
+) -> None:
+    shelf.put(url_of(1, "r"), picture())
+    first = fetch(store)
+    assert outcome(first) == ("stored", "wanted_v_got_r")
+    assert (first.rendition, first.path) == ("r", "scans/loc/ppmsc/00001r.jpg")
+    assert fetch(store) == first
+    assert shelf.asked == [url_of(1, "v"), url_of(1, "r")]
+
+
+def test_another_wanted_rendition_is_fetched_although_one_is_there(
+    shelf: Shelf, store: Store
+) -> None:
+    shelf.put(url_of(1, "r"), picture())
+    shelf.put(url_of(1, "v"), picture(100, 90))
+    assert fetch(store, "r").rendition == "r"
+    assert fetch(store, "v").width == 100
+
+
+def test_a_picture_that_the_image_server_makes_is_named_by_its_size(
+    shelf: Shelf, store: Store
+) -> None:
+    shelf.put(url_of(1, "iiif"), picture(120, 90))
+    scan = fetch(store, "iiif:2048", kinds="v u iiif")
+    assert outcome(scan) == ("stored", "")
+    assert scan.path == "scans/loc/ppmsc/00001iiif2048.jpg"
+    assert shelf.ceilings == [3 * 2048 * 2048 + (1 << 20)]
+
+
+def test_what_the_image_server_cannot_make_gives_way_and_is_not_asked_for_again(
+    shelf: Shelf, store: Store
+) -> None:
+    shelf.put(url_of(1, "iiif"), DownloadError("500 after all retries"))
+    shelf.put(url_of(1, "u"), picture(120, 90, "TIFF"))
+    first = fetch(store, "iiif:2048", kinds="u iiif")
+    assert outcome(first) == ("stored", "wanted_iiif_got_u")
+    for again in (store, next_run(store)):
+        assert fetch(again, "iiif:2048", kinds="u iiif") == first
+    assert shelf.asked == [url_of(1, "iiif"), url_of(1, "u")]
+    store.ledger.forget("loc", [EntryState.FAILED])
+    shelf.put(url_of(1, "iiif"), picture())
+    assert outcome(fetch(store, "iiif:2048", kinds="u iiif")) == ("stored", "")
+
+
+def test_a_lost_network_does_not_settle_for_the_master(shelf: Shelf, store: Store) -> None:
+    for kind in ("iiif", "u"):
+        shelf.put(url_of(1, kind), DownloadError("no network"), picture())
+    assert outcome(fetch(store, "iiif:2048", kinds="u iiif")) == ("failed", "unreachable")
+    later = next_run(store)
+    assert outcome(fetch(later, "iiif:2048", kinds="u iiif")) == ("stored", "")
+
+
+def test_the_extension_is_that_of_the_content(shelf: Shelf, store: Store) -> None:
+    shelf.put(url_of(1), picture(format="PNG"))
+    assert fetch(store).path == "scans/loc/ppmsc/00001v.png"
+
+
+def test_every_kind_has_its_ceiling(shelf: Shelf, store: Store) -> None:
+    fetch(store, kinds="v r u")
+    assert dict(zip(shelf.asked, shelf.ceilings, strict=True)) == {
+        url_of(1, "v"): 8 << 20,
+        url_of(1, "r"): 4 << 20,
+        url_of(1, "u"): 512 << 20,
+    }
+
+
+def scan_of(state: ScanState, reason: ScanReason) -> Scan:
+    return Scan(
         scan_id="a.1",
         item_id="",
         role=None,
@@ -219,24 +195,47 @@ def test_a_lost_network_is_no_harvest_and_a_few_lost_files_are() -> None:
         size_bytes=None,
         width=None,
         height=None,
-        state=ScanState.FAILED,
-        reason=ScanReason.UNREACHABLE,
+        state=state,
+        reason=reason,
     )
-    came = replace(lost, state=ScanState.STORED, reason=ScanReason.NONE)
+
+
+def test_a_lost_network_is_no_harvest_and_a_few_lost_files_are() -> None:
+    lost = scan_of(ScanState.FAILED, ScanReason.UNREACHABLE)
+    came = scan_of(ScanState.STORED, ScanReason.NONE)
     check_reached([came] * 98 + [lost] * 2)
     check_reached([])
     with pytest.raises(DownloadError, match="3 of 100 scans did not come"):
         check_reached([came] * 97 + [lost] * 3)
 
 
-def test_files_that_no_scan_names_go_and_nothing_else(library: Library, store: Store) -> None:
-    library.tell(V, picture_answer(picture()))
-    scan = download_scan(row_of(), store=store, rendition="v")
-    folder = store.data / "scans"
-    for name in ("loc/ppmsc/.06713v.part", "loc/old/1v.jpg", "sample/ppmsc/1v.jpg"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"x")
-    assert prune_scans(store.data, "loc", scans=[scan]) == 2
-    assert files_below(folder) == ["loc/ppmsc/06712v.jpg", "sample/ppmsc/1v.jpg"]
-    assert not (folder / "loc/old").exists()
-    assert prune_scans(store.data, "none", scans=[]) == 0
+def mend_kills(tmp_path: Path, *options: str) -> int:
+    command = [sys.executable, "-W", "error", "-m", "tests.harvest.killed", str(tmp_path), *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+@pytest.mark.parametrize("options", [["17"], ["23", "--refresh"]])
+def test_a_kill_is_mended_by_the_next_run(tmp_path: Path, options: list[str]) -> None:
+    assert mend_kills(tmp_path, *options) > 5
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("options", [["1"], ["1", "--refresh"]])
+def test_a_kill_before_any_line_is_mended_by_the_next_run(
+    tmp_path: Path, options: list[str]
+) -> None:
+    assert mend_kills(tmp_path, *options) > 100
+
+
+def test_a_real_client_brings_a_scan_and_hears_that_it_has_not_changed(
+    library: Library, make_client: MakeClient, store: Store
+) -> None:
+    library.tell(url_of(1), picture_answer(picture()), Answer(304, b"", {"ETag": '"e1"'}))
+    store = replace(store, client=make_client(retries=1))
+    first = fetch(store)
+    assert outcome(first) == ("stored", "")
+    assert fetch(store, modified="2026-11-20") == first
+    asked = [asked.headers.get("If-None-Match") for asked in library.asked if "v.jpg" in asked.path]
+    assert asked == [None, '"e1"']

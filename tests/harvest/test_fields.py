@@ -7,6 +7,7 @@ from harvest.fields import (
     to_captions,
     to_date,
     to_fragment_sides,
+    to_numbers,
     to_side,
     to_texts,
     to_title,
@@ -31,9 +32,32 @@ def test_a_field_is_read_whatever_its_shape(value: Any, texts: tuple[str, ...]) 
     assert to_texts(value) == texts
 
 
-def test_a_title_loses_the_slash_of_older_records_and_nothing_else() -> None:
-    assert to_title("A counter part of Mark Twain /") == "A counter part of Mark Twain"
-    assert to_title("[Imatra, Russia, (i.e., Finland)]") == "[Imatra, Russia, (i.e., Finland)]"
+@pytest.mark.parametrize(
+    ("given", "title"),
+    [
+        ("A counter part of Mark Twain /", "A counter part of Mark Twain"),
+        ("[Imatra, Russia, (i.e., Finland)]", "Imatra, Russia, (i.e., Finland)"),
+        ("[The arsenal,\n  Venice] /", "The arsenal, Venice"),
+        ("[Group [of two], Venice].", "Group [of two], Venice"),
+        ("[Dresden], view [from the bridge]", "[Dresden], view [from the bridge]"),
+        ("Damascus, [i.e. Beirut]", "Damascus, [i.e. Beirut]"),
+        ("Zu\u0308rich", "Z\u00fcrich"),
+        ("[]", "[]"),
+        (None, ""),
+    ],
+)
+def test_a_title_is_normalised(given: Any, title: str) -> None:
+    assert to_title(given) == title
+
+
+def test_control_characters_are_replaced_but_for_line_breaks() -> None:
+    assert to_texts("a\x00b\x1b[2J\nc") == ("a\ufffdb\ufffd[2J\nc",)
+
+
+def test_reproduction_numbers_stand_one_a_line_however_they_come() -> None:
+    lines = "LC-DIG-ds-004479 (digital file)\nLC-USZ62-12468 (b&w film copy neg.)"
+    assert to_numbers(lines) == to_numbers(lines.split("\n")) == lines
+    assert to_numbers(lines.replace("\n", " ")) == lines
 
 
 def test_a_bracket_without_partner_goes() -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from harvest.files import whole_file, write_bytes
+from harvest.files import put_in_place, whole_file, write_bytes
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -21,3 +21,19 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         raise RuntimeError
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_complete_file_takes_the_place_of_the_old(tmp_path: Path) -> None:
+    source, target = tmp_path / ".a", tmp_path / "deep" / "a"
+    write_bytes(target, b"old")
+    source.write_bytes(b"new")
+    put_in_place(source, target)
+    assert target.read_bytes() == b"new"
+    assert not source.exists()
+
+
+def test_a_file_that_is_not_there_takes_no_place(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a", b"old")
+    with pytest.raises(FileNotFoundError):
+        put_in_place(tmp_path / "none", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == b"old"

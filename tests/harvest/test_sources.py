@@ -13,6 +13,7 @@ LOCAL = {"www.loc.gov": "http://127.0.0.1:9", "tile.loc.gov": "http://127.0.0.1:
 def params(**change: Any) -> HarvestParams:
     values = {
         "source": "loc",
+        "road": "json",
         "rendition": "v",
         "page_size": 150,
         "detail": "listing",
@@ -21,6 +22,7 @@ def params(**change: Any) -> HarvestParams:
             "sample": {},
             "loc": {"www.loc.gov": ["1/6", "10/60"], "tile.loc.gov": ["1/3", "20/60"]},
         },
+        "guard_s": 0.25,
         "retries": 4,
         "timeout_s": 30,
         "workers": 8,
@@ -29,20 +31,20 @@ def params(**change: Any) -> HarvestParams:
 
 
 def test_the_library_knows_who_asks() -> None:
-    assert "someone@example.org" in to_manners(params()).user_agent
-    assert to_manners(params()).user_agent.startswith("photochrom/")
+    assert "someone@example.org" in to_manners(params(), state=None).user_agent
+    assert to_manners(params(), state=None).user_agent.startswith("photochrom/")
 
 
 @pytest.mark.parametrize("contact", [None, "", "   ", "me", "a\r\nHost: b"])
 def test_the_library_is_not_asked_without_a_contact(contact: str | None) -> None:
     with pytest.raises(HarvestError, match=r"harvest\.contact: expected"):
-        open_client(params(contact=contact), redirect=None)
+        open_client(params(contact=contact), redirect=None, state=None)
 
 
 def test_the_library_is_not_asked_without_limits() -> None:
     limits = {"loc": {"www.loc.gov": ["1/6"]}}
     with pytest.raises(HarvestError, match=r"limits for \['tile\.loc\.gov'\]"):
-        open_client(params(limits=limits), redirect=None)
+        open_client(params(limits=limits), redirect=None, state=None)
 
 
 def test_the_library_is_asked_once_at_a_time_and_the_sample_as_often_as_wanted() -> None:
@@ -51,21 +53,21 @@ def test_the_library_is_asked_once_at_a_time_and_the_sample_as_often_as_wanted()
 
 
 def test_the_sample_needs_no_contact() -> None:
-    with open_client(params(source="sample", contact=None), redirect=LOCAL):
+    with open_client(params(source="sample", contact=None), redirect=LOCAL, state=None):
         pass
 
 
 def test_source_and_replica_belong_together() -> None:
     with pytest.raises(HarvestError, match="expected a replica"):
-        open_client(params(source="sample"), redirect=None)
+        open_client(params(source="sample"), redirect=None, state=None)
     with pytest.raises(HarvestError, match="expected no replica"):
-        open_client(params(), redirect=LOCAL)
+        open_client(params(), redirect=LOCAL, state=None)
 
 
 def test_limits_that_contradict_one_another_are_refused() -> None:
     limits = {"loc": {"www.loc.gov": ["5/10", "1/60"], "tile.loc.gov": ["1/3"]}}
     with pytest.raises(HarvestError, match=r"harvest\.limits\.loc"):
-        open_client(params(limits=limits), redirect=None)
+        open_client(params(limits=limits), redirect=None, state=None)
 
 
 @pytest.mark.parametrize(

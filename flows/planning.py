@@ -1,0 +1,149 @@
+"""What a harvest will ask for, laid out before it starts; and whom the Library may write to."""
+
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import RoundTripRepresenter
+
+from flows.params import Params
+from flows.project import Project
+from harvest.errors import HarvestError
+from harvest.files import write_bytes
+from harvest.manifest import read_catalog_rows
+from harvest.params import HarvestParams
+from harvest.plan import HostPlan, Plan, plan_harvest
+from harvest.records import CatalogRow
+from harvest.sources import check_contact
+
+GB = 1e9
+CACHE_HINT = "dvc config cache.type reflink,hardlink,copy"
+
+
+def show_plan(project: Project, params: Params, *, path: Path) -> None:
+    """Print the plan; on a terminal, ask for the contact that `loc` needs.
+
+    Args:
+        project: The checkout.
+        params: All settings.
+        path: The params file, into which the contact goes.
+
+    Raises:
+        HarvestError: If `loc` lacks a contact and nobody can be asked, or gave none.
+        ManifestError: If there is a catalogue that cannot be read.
+    """
+    print_plan(plan_harvest(params.harvest, rows=_read_known(project, params)), params.harvest)
+    try:
+        check_contact(params.harvest)
+    except HarvestError:
+        if not sys.stdin.isatty():
+            raise
+        ask_contact(params.harvest, path=path)
+
+
+def announce(project: Project, params: Params) -> None:
+    """Before anything is asked of the Library: see that it can write to us, and print the plan.
+
+    Raises:
+        HarvestError: If `loc` lacks a contact.
+    """
+    check_contact(params.harvest)
+    if params.harvest.source == "loc":
+        plan = plan_harvest(params.harvest, rows=_read_known(project, params))
+        print_plan(plan, params.harvest)
+
+
+def print_plan(plan: Plan, params: HarvestParams) -> None:
+    """Print a plan, for a terminal of 80 columns."""
+    console = Console(highlight=False)
+    console.print(to_table(plan))
+    known = "from data/catalog.parquet" if plan.is_exact else "by the collection's own count"
+    low, high = plan.cache_bytes_low / GB, plan.cache_bytes_high / GB
+    console.print(
+        f"\nItems {known}; retries come on top. The limits are those of "
+        f"harvest.limits.{params.source}, each window longer by {params.guard_s:g} s.\n"
+        f"On disk, and as much again ({to_range(low, high)} GB) in DVC's cache where it copies; "
+        f"to avoid that, before the first run:\n  {CACHE_HINT}"
+    )
+
+
+def to_table(plan: Plan) -> Table:
+    """Lay a plan out: a line for each host, and one for all."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("host")
+    for name in ("requests", "of which", "hours at the limits", "gigabytes"):
+        table.add_column(name, justify="left" if name == "of which" else "right")
+    for host in plan.hosts:
+        table.add_row(
+            host.host,
+            f"{host.requests:,}",
+            to_purposes(host),
+            f"{host.hours:.1f}",
+            to_range(host.bytes_low / GB, host.bytes_high / GB),
+        )
+    whole = to_range(plan.bytes_low / GB, plan.bytes_high / GB)
+    table.add_row("together", f"{plan.requests:,}", "", f"{plan.hours:.1f}", whole)
+    return table
+
+
+def to_purposes(host: HostPlan) -> str:
+    """Say what the requests to a host are for, such as "51 pages, 1 robots.txt"."""
+    counts = {
+        "pages": host.listing,
+        "items": host.items,
+        "files": host.files,
+        "robots": host.robots,
+    }
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def to_range(low: float, high: float) -> str:
+    """Write a range of numbers with no more digits than they deserve, such as "0.6 to 3.4"."""
+    ends = [f"{end:.0f}" if end >= 10 else f"{end:.1g}" for end in (low, high)]
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+def ask_contact(params: HarvestParams, *, path: Path) -> None:
+    """Ask on the terminal for a contact, and write it into the params file.
+
+    Args:
+        params: The `harvest` section.
+        path: The params file; its comments and order stay.
+
+    Raises:
+        HarvestError: If what was typed is no contact; then the file stays as it is.
+    """
+    typer.echo("\nThe Library must be able to write to whoever asks it.")
+    contact = typer.prompt("Your e-mail address or web page, for the User-Agent").strip()
+    check_contact(params.model_copy(update={"contact": contact}))
+    save_contact(path, contact)
+    typer.echo(f"{path.name}: harvest.contact is {contact}")
+
+
+def save_contact(path: Path, contact: str) -> None:
+    """Write a contact into a params file, whose comments and order stay."""
+    yaml = YAML()
+    yaml.preserve_quotes, yaml.width = True, 4096
+    yaml.representer.add_representer(type(None), _write_null)
+    tree = yaml.load(path)
+    tree["harvest"]["contact"] = contact
+    written = BytesIO()
+    yaml.dump(tree, written)
+    write_bytes(path, written.getvalue())
+
+
+def _write_null(representer: RoundTripRepresenter, _: None) -> ScalarNode:
+    """Write `null` as params.yaml does, and not as nothing."""
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+def _read_known(project: Project, params: Params) -> list[CatalogRow] | None:
+    """Read the catalogue that is there, if it is this source's."""
+    path = project.data / "catalog.parquet"
+    raw = project.data / "catalog" / params.harvest.source
+    return read_catalog_rows(path) if path.is_file() and raw.is_dir() else None

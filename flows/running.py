@@ -1,0 +1,49 @@
+"""From a command to its stage's flow: what must be right before a server starts, and after."""
+
+import importlib
+from collections.abc import Mapping
+
+from flows.errors import CancelledError
+from flows.params import Params
+from flows.project import Project
+from flows.server import use_server
+from flows.stages import Stage
+
+
+def run_flow(stage: Stage, project: Project, params: Params, options: Mapping[str, object]) -> str:
+    """Run a stage's flow against a Prefect server.
+
+    Args:
+        stage: Which.
+        project: The checkout.
+        params: All settings.
+        options: What the flow takes besides.
+
+    Returns:
+        One line that says what came of it.
+
+    Raises:
+        CancelledError: If the run was cancelled in the UI.
+        HarvestError: If the source is `loc` and lacks a contact.
+        ServerError: If there is no server to be had.
+    """
+    if stage.name in ("catalog", "scans"):
+        from flows.planning import announce
+
+        announce(project, params)
+    use_server(project)
+    # Imported last: Prefect takes a second, and reads its environment at that moment.
+    from prefect.exceptions import CancelledRun
+
+    module, function = stage.flow.split(":")
+    flow = getattr(importlib.import_module(module), function)
+    try:
+        summary: str = flow(
+            root=str(project.root), settings=params.model_dump(mode="json"), **options
+        )
+    except CancelledRun as exc:
+        raise CancelledError(
+            f"{stage.name}: cancelled in the Prefect UI; what came so far is kept: run "
+            f"`photochrom {stage.name}` to go on"
+        ) from exc
+    return summary

@@ -1,0 +1,147 @@
+"""Pure: what must be remembered of a listing's pages to see whether they belong together."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harvest.catalog import to_results
+from harvest.errors import CatalogError
+from harvest.fields import to_mapping, to_size, to_texts
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """What is remembered of a page.
+
+    Attributes:
+        ids: What its rows say who they are, in order; rows that do not say are left out.
+        rows: How many rows it has.
+        of: Rows of the whole listing, as this page says; None where it does not.
+        pages: Pages of the whole listing, or None.
+    """
+
+    ids: tuple[str, ...]
+    rows: int
+    of: int | None
+    pages: int | None
+
+
+Leaves = Mapping[int, Leaf | None]
+"""Pages by number, from 1; None for one that the server says is not there."""
+
+
+def to_leaf(page: Any, *, road: str) -> Leaf:
+    """Read what must be remembered of a page.
+
+    The API's `of` and `perpage` must be there, while `total` and `last` of it are not to be
+    trusted; the older site says how many pages there are, or in HTML perhaps nothing.
+
+    Args:
+        page: A page with rows, in the API's shape.
+        road: "json" or "pictures".
+
+    Raises:
+        CatalogError: If a page of the API has no counts.
+    """
+    results = to_results(page)
+    records = [to_mapping(result) for result in results]
+    ids = [to_texts(record.get("url")) or to_texts(record.get("id")) for record in records]
+    if road == "json":
+        of: int | None = count(page, "of")
+        pages: int | None = math.ceil(count(page, "of") / count(page, "perpage"))
+    else:
+        pagination = to_mapping(to_mapping(page).get("pagination"))
+        of, pages = to_size(pagination.get("of")), to_size(pagination.get("total"))
+        pages = pages or (math.ceil(of / len(results)) if of else None)
+    return Leaf(tuple(found[0] for found in ids if found), len(results), of, pages)
+
+
+def find_unsettled(leaves: Leaves) -> list[int]:
+    """Find the pages that should be asked for once more.
+
+    Args:
+        leaves: All pages; page 1 is one of them.
+
+    Returns:
+        Numbers of the pages that are missing, have fewer rows than there must be, share a
+        row with another page or repeat one, or count other rows in all than page 1 does:
+        then page 1 too, because either of them may be the old one.
+    """
+    first = leaves[1]
+    assert first is not None
+    pages_of: dict[str, list[int]] = {}
+    for number, leaf in leaves.items():
+        for row_id in leaf.ids if leaf else ():
+            pages_of.setdefault(row_id, []).append(number)
+    found = {number for numbers in pages_of.values() if len(numbers) > 1 for number in numbers}
+    per_page = max(leaf.rows for leaf in leaves.values() if leaf)
+    for number, leaf in leaves.items():
+        behind = (first.of or 0) - (number - 1) * per_page
+        expected = per_page if number < len(leaves) else min(per_page, behind)
+        if leaf is None or leaf.rows < expected:
+            found.add(number)
+        elif leaf.of != first.of:
+            found |= {1, number}
+    return sorted(found)
+
+
+def find_fault(leaves: Leaves) -> str:
+    """Say what is wrong with a listing, after unsettled pages were asked for again.
+
+    Args:
+        leaves: All pages.
+
+    Returns:
+        Such as "got 4 on 2 of 3 pages"; "" when it is whole. Rows that are double on the
+        server count like others.
+    """
+    first = leaves[1]
+    assert first is not None
+    there = [leaf for leaf in leaves.values() if leaf is not None]
+    rows = sum(leaf.rows for leaf in there)
+    pages = first.pages or len(leaves)
+    if len(there) == pages and first.of in (None, rows):
+        return ""
+    return f"expected {first.of} rows, as page 1 said, got {rows} on {len(there)} of {pages} pages"
+
+
+def is_doubtful(page: Any, *, number: int, cacheable: bool) -> bool:
+    """Say whether a page of the API is one that the server sends under load.
+
+    Args:
+        page: As parsed.
+        number: Its number.
+        cacheable: Whether the server lets it be kept.
+
+    Returns:
+        True for a page without rows that must not be kept, though it is not behind the last
+        one; and for one with fewer rows than its own counts say.
+    """
+    results = to_results(page)
+    if not results:
+        return not cacheable and not is_past_end(page)
+    expected = count(page, "of") - (number - 1) * count(page, "perpage")
+    return len(results) < min(expected, count(page, "perpage"))
+
+
+def is_past_end(page: Any) -> bool:
+    """Say whether an empty page of the API is one behind the last."""
+    total, current = count(page, "of", at_least=0), count(page, "current")
+    return total > 0 and current > math.ceil(total / count(page, "perpage"))
+
+
+def count(page: Any, name: str, *, at_least: int = 1) -> int:
+    """Read a number of a page's pagination.
+
+    Raises:
+        CatalogError: If it is no number, or less than `at_least`.
+    """
+    pagination: Mapping[str, Any] = to_mapping(to_mapping(page).get("pagination"))
+    value = 0 if pagination.get(name) == 0 else to_size(pagination.get(name))
+    if value is None or value < at_least:
+        raise CatalogError(
+            f"expected a count under pagination.{name}, got {pagination.get(name)!r}; run "
+            "photochrom catalog again"
+        )
+    return value

@@ -1,0 +1,156 @@
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harvest.download import download_batch, prune_scans, try_batch
+from harvest.errors import BlockedError, StoppedError
+from harvest.locks import hold, share, to_batch_lock
+from harvest.records import Scan
+from harvest.store import Store
+from tests.harvest.conftest import (
+    Library,
+    MakeClient,
+    challenge,
+    files_below,
+    picture,
+    picture_answer,
+)
+from tests.harvest.shelf import Shelf, fetch, open_store, row_of, state_of, url_of
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def store(shelf: Shelf, tmp_path: Path) -> Iterator[Store]:
+    with open_store(shelf, tmp_path) as store:
+        yield store
+
+
+@pytest.mark.parametrize("error", [BlockedError("challenge"), StoppedError("stop")])
+def test_a_block_or_a_stop_ends_the_batch_and_keeps_what_came(
+    shelf: Shelf, store: Store, error: Exception
+) -> None:
+    for number in range(1, 30):
+        shelf.put(url_of(number), picture() if number < 4 else error)
+    rows = [row_of(number) for number in range(1, 30)]
+    with pytest.raises(type(error)):
+        download_batch(rows, store=store, rendition="v", workers=1)
+    assert len(files_below(store.data)) == 3
+    assert len(shelf.asked) == 4
+    assert state_of(store) is not None
+    assert store.ledger.failures("loc") == []
+
+
+def test_a_batch_keeps_the_order_of_its_rows_and_tells_of_each_as_it_is_done(
+    shelf: Shelf, store: Store
+) -> None:
+    numbers = [9, 3, 7, 1]
+    for number in numbers:
+        shelf.put(url_of(number), picture())
+    told: list[tuple[str, str]] = []
+
+    def tell(scan: Scan) -> None:
+        told.append((scan.scan_id, threading.current_thread().name))
+
+    rows = [row_of(number) for number in numbers]
+    scans = download_batch(rows, store=store, rendition="v", workers=4, on_scan=tell)
+    assert [scan.scan_id for scan in scans] == [f"ppmsc.0000{number}" for number in numbers]
+    here = threading.current_thread().name
+    assert sorted(told) == sorted((scan.scan_id, here) for scan in scans)
+
+
+def test_an_interrupt_stops_the_client_before_it_waits_for_threads(
+    shelf: Shelf, store: Store
+) -> None:
+    def interrupt(_: Scan) -> None:
+        raise KeyboardInterrupt
+
+    shelf.put(url_of(1), picture())
+    with pytest.raises(KeyboardInterrupt):
+        download_batch([row_of()], store=store, rendition="v", workers=1, on_scan=interrupt)
+    assert shelf.stopped
+
+
+def test_a_stopped_store_does_nothing_more(shelf: Shelf, store: Store) -> None:
+    shelf.put(url_of(1), picture())
+    fetch(store)
+    store.stop()
+    with pytest.raises(StoppedError):
+        fetch(store)
+    assert shelf.stopped
+
+
+def test_a_batch_that_another_holds_is_put_off_and_then_known(shelf: Shelf, store: Store) -> None:
+    shelf.put(url_of(1), picture())
+    rows = [row_of(1), row_of(2)]
+    lock = to_batch_lock(store.locks, ["ppmsc.00001", "ppmsc.00002"])
+    with hold(lock, stopping=threading.Event()):
+        assert try_batch(rows, store=store, rendition="v", workers=2) is None
+        assert try_batch(rows[:1], store=store, rendition="v", workers=2) is not None
+    done = try_batch(rows, store=store, rendition="v", workers=2)
+    assert done == download_batch(rows, store=store, rendition="v", workers=2)
+    assert shelf.asked.count(url_of(1)) == 1
+
+
+def test_waiting_for_another_process_ends_with_a_stop(store: Store) -> None:
+    lock = to_batch_lock(store.locks, ["ppmsc.00001"])
+    with hold(lock, stopping=threading.Event()), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(download_batch, [row_of()], store=store, rendition="v", workers=1)
+        threading.Timer(0.1, store.stop).start()
+        with pytest.raises(StoppedError):
+            waiting.result(timeout=30)
+
+
+def test_two_batches_with_one_file_in_common_ask_for_it_once(shelf: Shelf, store: Store) -> None:
+    for number in range(1, 9):
+        shelf.put(url_of(number), picture())
+    cuts = [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1], [3, 4, 5, 6, 7, 8]]
+    with ThreadPoolExecutor(3) as pool:
+        for cut in cuts:
+            rows = [row_of(number) for number in cut]
+            pool.submit(download_batch, rows, store=store, rendition="v", workers=3)
+    assert sorted(shelf.asked) == [url_of(number) for number in range(1, 9)]
+
+
+def test_files_that_no_scan_names_go_and_nothing_else(shelf: Shelf, store: Store) -> None:
+    shelf.put(url_of(1), picture())
+    scan = fetch(store)
+    folder = store.data / "scans"
+    for name in ("loc/ppmsc/..2v.part", "loc/ppmsc/..2v.part.json", "loc/old/1v.jpg", "sample/1"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    assert prune_scans(store.data, "loc", scans=[scan], locks=store.locks) == 3
+    assert files_below(folder) == ["loc/ppmsc/00001v.jpg", "sample/1"]
+    assert not (folder / "loc/old").exists()
+    assert prune_scans(store.data, "none", scans=[], locks=store.locks) == 0
+
+
+def test_nothing_is_removed_while_another_process_writes(store: Store) -> None:
+    part = store.data / "scans/loc/ppmsc/..00001v.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"half")
+    with share(store.locks):
+        assert prune_scans(store.data, "loc", scans=[], locks=store.locks) == 0
+        assert part.is_file()
+    assert prune_scans(store.data, "loc", scans=[], locks=store.locks) == 1
+
+
+def test_a_real_client_keeps_what_came_when_it_is_blocked(
+    library: Library, make_client: MakeClient, store: Store
+) -> None:
+    for number in range(1, 9):
+        library.tell(url_of(number), picture_answer(picture()) if number < 4 else challenge())
+    store = replace(store, client=make_client(retries=1))
+    with pytest.raises(BlockedError):
+        download_batch(
+            [row_of(number) for number in range(1, 9)], store=store, rendition="v", workers=1
+        )
+    assert len(files_below(store.data)) == 3
+    assert library.count(url_of(5)) == 0
