@@ -70,7 +70,7 @@ bench: setup
 	@for bench in bench/[a-z]*.py; do echo "$$bench"; python "$$bench" || exit 1; done
 
 bench-harvest: setup
-	@python bench/harvest.py
+	@python bench/harvest_floor.py
 
 ui: setup
 	@photochrom ui

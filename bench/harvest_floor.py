@@ -6,7 +6,7 @@ requests can go out under those windows; both come from one run. The windows are
 `harvest.limits.loc`; only their counts are raised, or the run would take two hours. Then a
 refresh, which must ask for no image and leave every manifest as it is, and a listing of 7,500
 items, for its time apart from waiting and its memory. Run it by `make bench-harvest`; it writes
-bench/results/harvest.json, and takes about 10 minutes on two cores.
+bench/results/harvest_floor.json, and takes about 10 minutes on two cores.
 """
 
 import json
@@ -45,7 +45,7 @@ def main() -> None:
         runs = [harvest(Path(folder) / f"run{number}") for number in range(ROUNDS)]
         listing = measure_listing(Path(folder) / "listing")
     path = write_record(
-        "harvest",
+        "harvest_floor",
         packages=("pyrate-limiter", "requests", "prefect"),
         items=ITEMS,
         processes=PROCESSES,
