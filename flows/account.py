@@ -110,13 +110,13 @@ def to_table(lines: Sequence[Line]) -> Table:
 
 def to_markdown(lines: Sequence[Line]) -> str:
     """Lay the account out as a table in Markdown, for the Prefect UI."""
-    head = "| stage | unit | seen | passed on | held back | among the rest | |\n"
+    head = "| | stage | unit | seen | passed on | held back | among the rest |\n"
     rows = [
-        f"| {line.stage} | {line.unit} | {line.seen:,} | {line.passed:,} | {line.held_text} "
-        f"| {line.marked_text} | {line.fault or ('ok' if line.run else 'not run')} |"
+        f"| {line.fault or ('ok' if line.run else 'not run')} | {line.stage} | {line.unit} "
+        f"| {line.seen:,} | {line.passed:,} | {line.held_text} | {line.marked_text} |"
         for line in lines
     ]
-    return "\n".join([f"{head}|---|---|--:|--:|---|---|---|", *rows])
+    return "\n".join([f"{head}|---|---|---|--:|--:|---|---|", *rows])
 
 
 def _manifests(project: Project, size: int) -> list[Ledgered]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
+from itertools import accumulate
 from multiprocessing.connection import wait
 from typing import TypeVar
 from uuid import UUID
@@ -104,13 +105,13 @@ def run_batches(
             runner.submit(
                 task(
                     name=f"{stage}-batch",
-                    task_run_name=f"{stage}-{number:04d}",
+                    task_run_name=name,
                     # The stages themselves skip what is done; a batch has no key worth computing.
                     cache_policy=NO_CACHE,
                 )(run),
                 parameters={"batch": batch},
             )
-            for number, batch in enumerate(batches)
+            for name, batch in zip(name_batches(stage, batches), batches, strict=True)
         ]
         try:
             for number, future in enumerate(futures):
@@ -122,6 +123,15 @@ def run_batches(
             runner.cancel_all()
             raise
     return results
+
+
+def name_batches(stage: str, batches: Sequence[Sequence[object]]) -> list[str]:
+    """Name each batch by what it holds of the whole, such as "scans 51 to 100 of 236"."""
+    ends = list(accumulate(map(len, batches)))
+    return [
+        f"{stage} {end - len(batch) + 1} to {end} of {ends[-1]}"
+        for batch, end in zip(batches, ends, strict=True)
+    ]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from prefect import State, flow
+from prefect import State, flow, get_run_logger
 
 from flows.artifacts import publish_account, publish_failures
 from flows.batches import cut, run_batches
@@ -132,7 +132,11 @@ def _download(
     """Download batch after batch; one that another process is at is done at the end."""
     tally = Tally(TILE, total=len(rows))
 
+    log = get_run_logger()
+
     def count(scan: Scan) -> None:
+        if scan.state is not ScanState.STORED:
+            log.warning("%s %s, %s: %s", scan.scan_id, scan.state, scan.reason, scan.url)
         tally.count("" if scan.state is ScanState.STORED else scan.reason)
 
     how: dict[str, Any] = {

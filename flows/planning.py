@@ -17,7 +17,7 @@ from harvest.errors import HarvestError
 from harvest.files import write_bytes
 from harvest.manifest import read_catalog_rows
 from harvest.params import HarvestParams
-from harvest.plan import HostPlan, Plan, plan_harvest
+from harvest.plan import COLLECTION_ROWS, HostPlan, Plan, plan_harvest
 from harvest.records import CatalogRow
 from harvest.sources import check_contact
 
@@ -37,7 +37,7 @@ def show_plan(project: Project, params: Params, *, path: Path) -> None:
         HarvestError: If `loc` lacks a contact and nobody can be asked, or gave none.
         ManifestError: If there is a catalogue that cannot be read.
     """
-    print_plan(plan_harvest(params.harvest, rows=_read_known(project, params)), params.harvest)
+    print_plan(make_plan(project, params), params.harvest)
     try:
         check_contact(params.harvest)
     except HarvestError:
@@ -54,19 +54,30 @@ def announce(project: Project, params: Params) -> None:
     """
     check_contact(params.harvest)
     if params.harvest.source == "loc":
-        plan = plan_harvest(params.harvest, rows=_read_known(project, params))
-        print_plan(plan, params.harvest)
+        print_plan(make_plan(project, params), params.harvest)
+
+
+def make_plan(project: Project, params: Params) -> Plan:
+    """Plan a harvest from the catalogue that is there, or else from how many items are known of.
+
+    Raises:
+        ManifestError: If there is a catalogue that cannot be read.
+    """
+    generates = params.harvest.source == "sample" and params.replica.images is None
+    expected = params.replica.items if generates else COLLECTION_ROWS
+    rows = _read_known(project, params)
+    return plan_harvest(params.harvest, rows=rows, expected=expected)
 
 
 def print_plan(plan: Plan, params: HarvestParams) -> None:
     """Print a plan, for a terminal of 80 columns."""
     console = Console(highlight=False)
     console.print(to_table(plan))
-    known = "from data/catalog.parquet" if plan.is_exact else "by the collection's own count"
+    known = "as data/catalog.parquet lists them" if plan.is_exact else "not listed yet"
     low, high = plan.cache_bytes_low / GB, plan.cache_bytes_high / GB
     console.print(
-        f"\nItems {known}; retries come on top. The limits are those of "
-        f"harvest.limits.{params.source}, each window longer by {params.guard_s:g} s.\n"
+        f"\nThe files are {known}; retries come on top. The hours are by "
+        f"harvest.limits.{params.source}, if every answer takes {params.guard_s:g} s.\n"
         f"On disk, and as much again ({to_range(low, high)} GB) in DVC's cache where it copies; "
         f"to avoid that, before the first run:\n  {CACHE_HINT}"
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
+from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from flows.terminal import bar
@@ -54,18 +55,19 @@ def describe(tally: Tally, usage: Usage, *, limits: Sequence[str], guard_s: floa
         tally: What has come.
         usage: How often the host was asked of late.
         limits: Its limits, such as ["1/3", "20/60"]; none for a replica of our own.
-        guard_s: What every window is widened by.
+        guard_s: How long a request may take to the host, at the most.
     """
-    lines = [f"**{tally.host}**: {tally.done:,} of {tally.total:,} done"]
-    bad = ", ".join(f"{count:,} {reason}" for reason, count in sorted(tally.failed.items()))
-    lines.append(f"- failed: {bad or 'none'}")
-    most = usage.allowed_per_minute
-    allowed = "no limit" if most is None else f"{most:g} allowed"
-    lines.append(f"- {usage.sent_last_minute} requests in the last minute, {allowed}")
-    left = tally.total - tally.done
+    failed, left = tally.failed.total(), tally.total - tally.done
+    head = f"**{tally.host}**: {tally.done:,} of {tally.total:,} done, {failed:,} failed"
     if left and limits:
         least = timedelta(seconds=round(find_floor_s(left, limits, guard_s=guard_s)))
-        lines.append(f"- {least} left at the least, by the limits")
+        head += f", about {least} left"
+    most = usage.allowed_per_minute
+    allowed = "no limit" if most is None else f"{most:g} allowed"
+    lines = [head, f"- {usage.sent_last_minute} requests in the last minute, {allowed}"]
+    if usage.not_before is not None:
+        lines.append(f"- asked to wait until {usage.not_before:%Y-%m-%d %H:%M:%S %Z}")
+    lines += [f"- failed: {count:,} {reason}" for reason, count in sorted(tally.failed.items())]
     return "\n".join(lines)
 
 
@@ -114,6 +116,11 @@ def attend(
         CancelledRun: If the run was cancelled.
     """
     limits = params.limits.get(params.source, {}).get(tally.host, [])
+    get_run_logger().info(
+        "%s: %s; Cancel, or Ctrl-C, keeps what came",
+        tally.host,
+        " and ".join("at most {} in {} s".format(*one.split("/")) for one in limits) or "no limit",
+    )
 
     def say() -> str:
         return describe(tally, client.usage()[tally.host], limits=limits, guard_s=params.guard_s)

@@ -33,14 +33,16 @@ def run_flow(stage: Stage, project: Project, params: Params, options: Mapping[st
         announce(project, params)
     use_server(project)
     # Imported last: Prefect takes a second, and reads its environment at that moment.
+    from prefect import tags
     from prefect.exceptions import CancelledRun
 
     module, function = stage.flow.split(":")
     flow = getattr(importlib.import_module(module), function)
     try:
-        summary: str = flow(
-            root=str(project.root), settings=params.model_dump(mode="json"), **options
-        )
+        with tags(params.harvest.source):
+            summary: str = flow(
+                root=str(project.root), settings=params.model_dump(mode="json"), **options
+            )
     except CancelledRun as exc:
         raise CancelledError(
             f"{stage.name}: cancelled in the Prefect UI; what came so far is kept: run "

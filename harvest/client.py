@@ -43,7 +43,7 @@ class Manners:
         timeout_s: Longest silence of the server.
         connections: Connections at a time to each host.
         backoff_s: Base of the exponential back-off, which is jittered by as much.
-        guard_s: Added to each window of the limits.
+        guard_s: How long a request may take to the host, at the most.
         state: Folder that processes share to keep the limits, pauses and blocks together,
             and the robots.txt; None keeps them in memory.
     """

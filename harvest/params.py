@@ -29,7 +29,8 @@ class HarvestParams(BaseModel, frozen=True, extra="forbid"):
     limits: dict[Literal["sample", "loc"], dict[str, list[Limit]]]
     """For each source and host: limits that all hold at once; none where a host is missing."""
     guard_s: float = Field(ge=0, le=10)
-    """Added to the windows of every limit, because requests may take unlike long to arrive."""
+    """How long a request may take to the host: it counts for the limits from then on, or from
+    its answer if that comes sooner."""
     retries: int = Field(ge=0, le=20)
     """How often a request is sent again before it counts as failed."""
     timeout_s: float = Field(gt=0)

@@ -124,7 +124,7 @@ def find_floor_s(requests: int, limits: Sequence[str], *, guard_s: float) -> flo
     Args:
         requests: How many, 0 or more.
         limits: Such as ["1/6", "10/60"]; none lets them all go at once.
-        guard_s: Added to each window, in seconds.
+        guard_s: How long each request takes to arrive, or to be answered, in seconds.
 
     Returns:
         Seconds from the first request to the last.
@@ -145,13 +145,16 @@ def find_floor_s(requests: int, limits: Sequence[str], *, guard_s: float) -> flo
     return now
 
 
-def plan_harvest(params: HarvestParams, *, rows: Sequence[CatalogRow] | None) -> Plan:
+def plan_harvest(
+    params: HarvestParams, *, rows: Sequence[CatalogRow] | None, expected: int = COLLECTION_ROWS
+) -> Plan:
     """Say what a harvest will ask for, if nothing of it is there yet.
 
     Args:
         params: The `harvest` section.
-        rows: The catalogue, where it was read before; None takes the collection's count, and
-            one file a record.
+        rows: The catalogue, where it was read before; None takes `expected`, and one file a
+            record.
+        expected: Records that an unknown catalogue has.
 
     Returns:
         The plan; retries, and files that are missing, come on top.
@@ -160,15 +163,15 @@ def plan_harvest(params: HarvestParams, *, rows: Sequence[CatalogRow] | None) ->
         ValueError: If a limit is not of its form.
     """
     listed = None if rows is None else [row for row in rows if row.state is CatalogState.LISTED]
-    count = COLLECTION_ROWS if rows is None else max((row.row for row in rows), default=0)
+    count = expected if rows is None else max((row.row for row in rows), default=0)
     of_items = count if listed is None else len({row.item_id for row in listed})
     items = of_items if params.detail == "item" else 0
     most = params.page_size if params.road == "json" else min(GRID_ROWS, params.page_size)
     pages = max(1, math.ceil(count / most))
     www = _add(_times(ROW_BYTES, count), _times(ITEM_BYTES, items))
     www_requests = {"listing": pages, "items": items, "files": 0}
-    tile = find_file_bytes(params.rendition, listed)
-    files = COLLECTION_ROWS if listed is None else len(listed)
+    tile = find_file_bytes(params.rendition, listed, expected=expected)
+    files = expected if listed is None else len(listed)
     tile_requests = {"listing": 0, "items": 0, "files": files}
     return Plan(
         hosts=(
@@ -179,12 +182,15 @@ def plan_harvest(params: HarvestParams, *, rows: Sequence[CatalogRow] | None) ->
     )
 
 
-def find_file_bytes(rendition: str, listed: Sequence[CatalogRow] | None) -> tuple[int, int]:
+def find_file_bytes(
+    rendition: str, listed: Sequence[CatalogRow] | None, *, expected: int = COLLECTION_ROWS
+) -> tuple[int, int]:
     """Find what the files of a harvest weigh.
 
     Args:
         rendition: Kind wanted, such as "v" or "iiif:2048".
-        listed: The rows whose files are wanted; None for the whole collection, unknown.
+        listed: The rows whose files are wanted; None where the catalogue is unknown.
+        expected: Files that are then wanted.
 
     Returns:
         Bytes at least, and at most.
@@ -192,7 +198,7 @@ def find_file_bytes(rendition: str, listed: Sequence[CatalogRow] | None) -> tupl
     kind, _, pixels = rendition.partition(":")
     usual = to_iiif_bytes(int(pixels)) if pixels else FILE_BYTES[Kind(kind)]
     if listed is None:
-        return _times(usual, COLLECTION_ROWS)
+        return _times(usual, expected)
     low = high = 0
     for row in listed:
         candidates = choose_rendition(row, rendition)
