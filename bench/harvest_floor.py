@@ -56,8 +56,16 @@ def main() -> None:
     )
     Console().print(to_table(runs, listing))
     sys.stdout.write(f"{path}\n")
-    if any(run["excess"] or run["refresh"]["files"] for run in runs):
-        sys.exit("a limit was exceeded, or a refresh asked for a file: see the record")
+    refreshes = [run["refresh"] for run in runs]
+    broken = {
+        "a limit was exceeded": any(run["excess"] for run in runs),
+        "a harvest took more than 1.05 of its floor": any(run["ratio"] > 1.05 for run in runs),
+        "a refresh asked for files": any(one["files"] for one in refreshes),
+        "a refresh changed a manifest": not all(one["manifests_identical"] for one in refreshes),
+        "a listing took over 20 s": any(one["cpu_s"] > 20 for one in listing["runs"]),
+        "a listing took over 400 MB": any(one["resident_mb"] > 400 for one in listing["runs"]),
+    }
+    sys.exit("; ".join(what for what, happened in broken.items() if happened) or 0)
 
 
 def harvest(root: Path) -> dict[str, Any]:
@@ -80,7 +88,7 @@ def harvest(root: Path) -> dict[str, Any]:
         finally:
             subprocess.run(["photochrom", "down"], cwd=root, capture_output=True, check=True)
     files = [line for line in asked if line["route"] == "file"]
-    floor_s = find_floor_s(sum(line["host"] == TILE for line in asked), RAISED[TILE], guard_s=0)
+    floor_s = find_floor_s(sum(line["host"] == TILE for line in asked), RAISED[TILE])
     span_s = max(line["t"] + line["seconds"] for line in files) - min(line["t"] for line in files)
     return {
         "files": len(files),

@@ -235,13 +235,13 @@ def replica(
 
     project = find_project(Path.cwd())
     read = read_params(params or project.root / "params.yaml", settings or ())
+    planned = None if faults is None else read_plan(faults)
     if judge is not None:
         from flows.judging import judge_log
 
-        judge_log(judge, read.harvest)
+        judge_log(judge, read.harvest, faults=planned)
         return
-    shown = absolute_images(project, read.replica)
-    serve(shown, port=port, faults=None if faults is None else read_plan(faults), log=log)
+    serve(absolute_images(project, read.replica), port=port, faults=planned, log=log)
 
 
 @app.command()

@@ -27,7 +27,14 @@ from harvest.items import fetch_items, to_items
 from harvest.ledger import Ledger
 from harvest.listing import fetch_catalog, read_catalog
 from harvest.locks import share, try_hold
-from harvest.manifest import CATALOG_SCHEMA, SCANS_SCHEMA, read_catalog_rows, write_manifest
+from harvest.manifest import (
+    CATALOG_SCHEMA,
+    SCANS_SCHEMA,
+    of_source,
+    read_catalog_rows,
+    read_source,
+    write_manifest,
+)
 from harvest.records import CatalogRow, CatalogState, Scan, ScanState
 from harvest.sources import open_client, to_state, to_workers
 from harvest.store import Store
@@ -54,7 +61,8 @@ def catalog(
         else:
             with _alone(project), _open(project, params) as (client, _):
                 rows = _ask_catalog(client, params, raw=raw)
-        write_manifest(project.data / "catalog.parquet", rows, CATALOG_SCHEMA)
+        schema = of_source(CATALOG_SCHEMA, params.harvest.source)
+        write_manifest(project.data / "catalog.parquet", rows, schema)
         line = publish_account(project, "catalog", size=params.preprocess.size)
         said = f"{line.seen} rows, {line.passed} resources listed; {line.held_or_none} held back"
         if crosscheck == 0:
@@ -71,8 +79,7 @@ def catalog(
 def scans(root: str, settings: dict[str, Any], retry: str | None = None) -> str | State[str]:
     """Download one scan of each resource."""
     project, params = Project(Path(root)), Params.model_validate(settings)
-    catalogued = read_catalog_rows(project.data / "catalog.parquet")
-    listed = [row for row in catalogued if row.state is CatalogState.LISTED]
+    listed = _read_listed(project.data / "catalog.parquet", source=params.harvest.source)
     locks = project.state / "locks"
 
     def work() -> str:
@@ -88,12 +95,28 @@ def scans(root: str, settings: dict[str, Any], retry: str | None = None) -> str 
                 got = _download(listed, client, store=store, params=params)
         publish_failures(got)
         check_reached(got)
-        prune_scans(project.data, source=params.harvest.source, scans=got, locks=locks)
+        prune_scans(store, scans=got)
         write_manifest(project.data / "scans.parquet", got, SCANS_SCHEMA)
         line = publish_account(project, "scans", size=params.preprocess.size)
         return f"{line.passed} of {line.seen} scans stored; {line.held_or_none} held back"
 
     return or_cancelled(work)
+
+
+def _read_listed(path: Path, *, source: str) -> list[CatalogRow]:
+    """Read what the catalogue lists.
+
+    Raises:
+        SourceError: If it is another source's.
+        ManifestError: If it cannot be read.
+    """
+    rows = read_catalog_rows(path)
+    if (other := read_source(path)) != source:
+        raise SourceError(
+            f"{path}: expected the catalogue of harvest.source {source!r}, got that of "
+            f"{other or 'an earlier version'!r}; run photochrom catalog first"
+        )
+    return [row for row in rows if row.state is CatalogState.LISTED]
 
 
 def _ask_catalog(client: Client, params: Params, *, raw: Path) -> list[CatalogRow]:

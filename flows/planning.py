@@ -15,7 +15,7 @@ from flows.params import Params
 from flows.project import Project
 from harvest.errors import HarvestError
 from harvest.files import write_bytes
-from harvest.manifest import read_catalog_rows
+from harvest.manifest import read_catalog_rows, read_source
 from harvest.params import HarvestParams
 from harvest.plan import COLLECTION_ROWS, HostPlan, Plan, plan_harvest
 from harvest.records import CatalogRow
@@ -74,10 +74,10 @@ def print_plan(plan: Plan, params: HarvestParams) -> None:
     console = Console(highlight=False)
     console.print(to_table(plan))
     known = "as data/catalog.parquet lists them" if plan.is_exact else "not listed yet"
-    low, high = plan.cache_bytes_low / GB, plan.cache_bytes_high / GB
+    low, high = plan.bytes_low / GB, plan.bytes_high / GB
     console.print(
         f"\nThe files are {known}; retries come on top. The hours are by "
-        f"harvest.limits.{params.source}, if every answer takes {params.guard_s:g} s.\n"
+        f"harvest.limits.{params.source}, at the least.\n"
         f"On disk, and as much again ({to_range(low, high)} GB) in DVC's cache where it copies; "
         f"to avoid that, before the first run:\n  {CACHE_HINT}"
     )
@@ -156,5 +156,6 @@ def _write_null(representer: RoundTripRepresenter, _: None) -> ScalarNode:
 def _read_known(project: Project, params: Params) -> list[CatalogRow] | None:
     """Read the catalogue that is there, if it is this source's."""
     path = project.data / "catalog.parquet"
-    raw = project.data / "catalog" / params.harvest.source
-    return read_catalog_rows(path) if path.is_file() and raw.is_dir() else None
+    if not path.is_file() or read_source(path) != params.harvest.source:
+        return None
+    return read_catalog_rows(path)

@@ -44,23 +44,22 @@ class Tally:
 
     @property
     def share(self) -> float:
-        """Part that is done, 0 to 1."""
-        return min(1.0, self.done / self.total) if self.total else 1.0
+        """Part that is done, 0 to 1; 0 while the whole is not known."""
+        return min(1.0, self.done / self.total) if self.total else 0.0
 
 
-def describe(tally: Tally, usage: Usage, *, limits: Sequence[str], guard_s: float) -> str:
+def describe(tally: Tally, usage: Usage, *, limits: Sequence[str]) -> str:
     """Say in Markdown how far a host is, how fast it is asked, and how long it will take.
 
     Args:
         tally: What has come.
         usage: How often the host was asked of late.
         limits: Its limits, such as ["1/3", "20/60"]; none for a replica of our own.
-        guard_s: How long a request may take to the host, at the most.
     """
     failed, left = tally.failed.total(), tally.total - tally.done
     head = f"**{tally.host}**: {tally.done:,} of {tally.total:,} done, {failed:,} failed"
     if left and limits:
-        least = timedelta(seconds=round(find_floor_s(left, limits, guard_s=guard_s)))
+        least = timedelta(seconds=round(find_floor_s(left, limits)))
         head += f", about {least} left"
     most = usage.allowed_per_minute
     allowed = "no limit" if most is None else f"{most:g} allowed"
@@ -123,7 +122,7 @@ def attend(
     )
 
     def say() -> str:
-        return describe(tally, client.usage()[tally.host], limits=limits, guard_s=params.guard_s)
+        return describe(tally, client.usage()[tally.host], limits=limits)
 
     with show_progress(tally, say) as publish, watch_run(stop=stop, publish=publish):
         yield

@@ -9,14 +9,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect import State, get_run_logger
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import CancelledRun, PrefectException
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
+from harvest.errors import HarvestError
+
 TICK_S = 1.0
 """Between two looks at the run's state: a Cancel is heeded within two of them."""
+
+PASSING = (PrefectException, HTTPError, HarvestError, OSError)
+"""What a server, or the limits' files, may answer for a while; the run itself goes on."""
 
 
 def or_cancelled(work: Callable[[], str]) -> str | State[str]:
@@ -53,12 +59,19 @@ def watch_run(*, stop: Callable[[], None], publish: Callable[[], None]) -> Itera
     def watch() -> None:
         with get_client(sync_client=True) as client:
             while not ended.wait(TICK_S):
-                try:
-                    tick(client)
-                except (PrefectException, OSError) as exc:
-                    log.warning("The Prefect server did not answer, and is asked again: %s", exc)
+                tick(client)
 
-    thread = threading.Thread(target=watch, name="watch-run", daemon=True)
+    def safely(step: Callable[[], None]) -> None:
+        try:
+            step()
+        except PASSING as exc:
+            log.warning("The run's progress could not be shown, and is tried again: %s", exc)
+
+    def watch_on() -> None:
+        while not ended.wait(TICK_S):
+            safely(watch)
+
+    thread = threading.Thread(target=watch_on, name="watch-run", daemon=True)
     thread.start()
     try:
         yield
@@ -69,4 +82,4 @@ def watch_run(*, stop: Callable[[], None], publish: Callable[[], None]) -> Itera
     finally:
         ended.set()
         thread.join()
-        publish()
+        safely(publish)

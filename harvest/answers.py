@@ -18,6 +18,16 @@ from harvest.errors import (
 LONGEST_WAIT_S = 60.0
 """A longer Retry-After is a block (loc.gov's are 5 minutes and 1 hour): we stop and report."""
 
+UNTOLD_BLOCK_S = 3600.0
+"""So long a host is left alone that says "too many" and not until when: the longest block that
+loc.gov documents (FACTS a7)."""
+
+MOST_REFUSALS = 3
+"""403 for so many files in a row, with nothing given between, is a refusal of the client."""
+
+CHALLENGE_MARK = b"Just a moment"
+"""Title of the page that stands for a challenge (FACTS a7)."""
+
 _FURTHEST_S = 365 * 86_400
 _SETTLED = timedelta(seconds=60)
 _ETAG = re.compile(r'^(?:W/)?"[!#-~\x80-\xff]*"$')
@@ -93,37 +103,55 @@ class Download:
 
 
 def find_block(
-    url: str, status: int, *, headers: Mapping[str, str], now: datetime
+    url: str, status: int, *, headers: Mapping[str, str], now: datetime, beginning: bytes = b""
 ) -> BlockedError | None:
     """Tell whether an answer means that we must stay away.
 
-    A challenge is one: solving it would be evasion, and asking again makes it worse. A
-    403 that is a web page is one too, and so is a wait longer than LONGEST_WAIT_S.
+    A challenge is one, known by its header or by its page: solving it would be evasion, and
+    asking again makes it worse. So is a wait longer than LONGEST_WAIT_S.
 
     Args:
         url: Canonical address that was asked.
         status: HTTP status.
         headers: By any case, as requests gives them.
         now: The time, with its zone.
+        beginning: Of the body, where it is a web page.
 
     Returns:
         The error to raise, or None.
     """
     challenged = headers.get("cf-mitigated", "").lower() == "challenge"
-    if challenged or (status == 403 and is_html(headers)):
+    if challenged or (status >= 400 and is_html(headers) and CHALLENGE_MARK in beginning):
         return BlockedError(
             f"{url}: HTTP {status}, a challenge instead of an answer; the server takes this "
             f"client for a robot, and asking again makes it worse: wait a day or use another "
             f"network, and if it stays so write to {_WRITE_TO}"
         )
     wait_s = to_wait_s(headers, now=now)
-    if status not in (413, 429, 503) or wait_s is None or wait_s <= LONGEST_WAIT_S:
+    if status < 400 or wait_s is None or wait_s <= LONGEST_WAIT_S:
         return None
-    until = now + timedelta(seconds=min(wait_s, _FURTHEST_S))
+    said = f"{url}: HTTP {status}, to be asked again in {wait_s:.0f} s"
+    return _to_block(said, until=now + timedelta(seconds=min(wait_s, _FURTHEST_S)))
+
+
+def to_refusal(url: str, status: int) -> BlockedError:
+    """Make the error of a host that refuses one file after another: it means us, not the files.
+
+    Args:
+        url: The last of MOST_REFUSALS addresses in a row.
+        status: HTTP status.
+    """
     return BlockedError(
-        f"{url}: HTTP {status}, to be asked again in {wait_s:.0f} s; run the stage again after "
-        f"{until:%Y-%m-%d %H:%M:%S %Z}, with lower harvest.limits",
-        until=until,
+        f"{url}: HTTP {status}, and so the {MOST_REFUSALS - 1} before it; the server refuses this "
+        f"client: run the stage again later or from another network, and if it stays so write "
+        f"to {_WRITE_TO}"
+    )
+
+
+def _to_block(said: str, *, until: datetime) -> BlockedError:
+    when = f"{until:%Y-%m-%d %H:%M:%S %Z}"
+    return BlockedError(
+        f"{said}; run the stage again after {when}, with lower harvest.limits", until=until
     )
 
 
@@ -192,7 +220,12 @@ def to_validator(headers: Mapping[str, str]) -> str:
 
 
 def to_failure(
-    url: str, status: int, *, headers: Mapping[str, str], accepted: Collection[int] = (200,)
+    url: str,
+    status: int,
+    *,
+    headers: Mapping[str, str],
+    now: datetime,
+    accepted: Collection[int] = (200,),
 ) -> HarvestError | None:
     """Turn a status into the error it means.
 
@@ -200,10 +233,11 @@ def to_failure(
         url: Canonical address that was asked.
         status: HTTP status.
         headers: By any case.
+        now: The time, with its zone.
         accepted: Statuses that are no failure here.
 
     Returns:
-        None for a status that is accepted. 429 is a block if it does not pass.
+        None for a status that is accepted. 429 is a block of UNTOLD_BLOCK_S if it does not pass.
     """
     if status in accepted:
         return None
@@ -212,10 +246,8 @@ def to_failure(
     if status in (401, 403):
         return ForbiddenError(f"{url}: HTTP {status}, the server does not give this file away")
     if status == 429:
-        return BlockedError(
-            f"{url}: HTTP 429, too many requests, and no end of it after all retries; run the "
-            "stage again in an hour, with lower harvest.limits"
-        )
+        said = f"{url}: HTTP 429, too many requests, and no end of it after all retries"
+        return _to_block(said, until=now + timedelta(seconds=UNTOLD_BLOCK_S))
     kind = headers.get("Content-Type", "no type")
     return DownloadError(f"{url}: expected HTTP 200, got {status} ({kind}); run the stage again")
 

@@ -17,6 +17,10 @@ from harvest.clock import MACHINE, Clock
 from harvest.errors import HarvestError, StoppedError
 
 MINUTE_MS = 60_000
+LONGEST_WINDOW_MS = 86_400_000
+LONGEST_GUARD_MS = 10_000
+"""Checkouts that share a file may have other limits and guards: none keeps longer ones."""
+
 _LOCK_POLL_S = 0.002
 
 
@@ -46,12 +50,15 @@ def to_rates(limits: Sequence[str]) -> list[Rate]:
     for limit in limits:
         count, _, seconds = limit.partition("/")
         try:
-            rates.append(Rate(int(count), round(float(seconds) * 1000)))
+            rate = Rate(int(count), round(float(seconds) * 1000))
+            if rate.interval > LONGEST_WINDOW_MS:
+                raise ValueError("longer than a day")
         except (ValueError, OverflowError, AssertionError) as exc:
             raise ValueError(
-                f"limit {limit!r}: expected requests/seconds such as '10/60'; "
+                f"limit {limit!r}: expected requests/seconds such as '10/60', within a day; "
                 "correct harvest.limits in params.yaml"
             ) from exc
+        rates.append(rate)
     if rates:
         enforce_rate_list(sorted(rates, key=lambda rate: rate.interval))
     return rates
@@ -112,10 +119,11 @@ class Bucket(SQLiteBucket):
         """Find the milliseconds until every window allows a request; 0 when they do."""
         now = self.now()
         newest = self.peek(0)
-        if newest is not None and newest.timestamp > now + self.guard_ms:
+        latest = now + LONGEST_GUARD_MS
+        if newest is not None and newest.timestamp > latest:
             # Stamps from before the machine started anew. At least `now` has passed since, so
             # that drawing them back can make a wait longer, never shorter.
-            self._enter(now + self.guard_ms, "item_timestamp > ?", now + self.guard_ms)
+            self._enter(latest, "item_timestamp > ?", latest)
         waits = [0]
         for rate in self._rates:
             # The request that must have left the window, one millisecond ago or more.
@@ -125,8 +133,10 @@ class Bucket(SQLiteBucket):
         return max(waits)
 
     def forget(self) -> None:
-        """Drop stamps that neither a window nor `count_since` of a minute needs any more."""
-        self.leak(self.now() - MINUTE_MS)
+        """Drop stamps that no window needs any more, of whoever shares the file."""
+        query = f"DELETE FROM '{self.table}' WHERE item_timestamp < ?"
+        self.conn.execute(query, (self.now() - LONGEST_WINDOW_MS - LONGEST_GUARD_MS,))
+        self.conn.commit()
 
     def count_since(self, start_ms: int) -> int:
         """Count the stamps from a time on, by the steady clock."""

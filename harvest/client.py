@@ -1,11 +1,11 @@
 """Edge: the one HTTP client of the harvest; limits, retries, blocks, whole files."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -15,14 +15,26 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util import Retry
 
 from harvest.addresses import HOSTS, to_canonical
-from harvest.answers import Download, Page, Reply, Version, find_block, to_failure, to_wait_s
+from harvest.answers import (
+    MOST_REFUSALS,
+    Download,
+    Page,
+    Reply,
+    Version,
+    find_block,
+    is_html,
+    to_failure,
+    to_refusal,
+    to_wait_s,
+)
 from harvest.connections import Switch
 from harvest.errors import AstrayError, BlockedError, DownloadError, HarvestError
+from harvest.manners import Manners
 from harvest.pace import Pace, Usage
 from harvest.questions import FileQuestion, JsonQuestion, PageQuestion, Question, RobotsQuestion
 from harvest.redirect import LoopbackAdapter, PacedAdapter, Session, follow
 from harvest.robots import Robots
-from harvest.transfer import Body, SpoiltError, read_body
+from harvest.transfer import Body, SpoiltError, read_beginning, read_body
 
 RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 LONGEST_BACKOFF_S = 60.0
@@ -30,32 +42,6 @@ LONGEST_CONNECT_S = 10.0
 _T = TypeVar("_T")
 
 _PASSING = (NoConnection, requests.Timeout, HTTPError, SpoiltError)
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """How a client behaves.
-
-    Attributes:
-        user_agent: Names the project and how to reach its operator.
-        limits: For each host, limits such as "10/60" that all hold at once.
-        retries: How often a request is sent again.
-        timeout_s: Longest silence of the server.
-        connections: Connections at a time to each host.
-        backoff_s: Base of the exponential back-off, which is jittered by as much.
-        guard_s: How long a request may take to the host, at the most.
-        state: Folder that processes share to keep the limits, pauses and blocks together,
-            and the robots.txt; None keeps them in memory.
-    """
-
-    user_agent: str
-    limits: Mapping[str, Sequence[str]]
-    retries: int
-    timeout_s: float
-    connections: int
-    backoff_s: float
-    guard_s: float = 0.0
-    state: Path | None = None
 
 
 class Client:
@@ -89,6 +75,7 @@ class Client:
         self._session.adapters.clear()  # what is not mounted below is refused
         self._paces: dict[str, Pace] = {}
         self._robots: dict[str, Robots] = {}
+        self._refusals: Counter[str] = Counter()
         for host in HOSTS if redirect is None else [host for host in HOSTS if host in redirect]:
             self._add(host, base=None if redirect is None else redirect[host])
 
@@ -96,12 +83,7 @@ class Client:
         """Return the client."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
 
@@ -253,7 +235,7 @@ class Client:
             except requests.RequestException as exc:
                 raise AstrayError(f"{url}: led astray ({exc}); report it") from exc
             retry = self._next_attempt(retry, url, error=error)
-            self._switch.wait(retry.get_backoff_time())
+            self._switch.wait(self._find_backoff_s(retry))
 
     def _send(self, url: str, question: Question[object]) -> requests.Response:
         """Send a request, and follow where it leads within the Library."""
@@ -274,13 +256,26 @@ class Client:
         now = datetime.now(UTC)
         pace = self._paces[urlsplit(response.url).netloc]
         status, headers = response.status_code, response.headers
-        block = find_block(response.url, status, headers=headers, now=now)
+        beginning = read_beginning(response) if status >= 400 and is_html(headers) else b""
+        block = find_block(response.url, status, headers=headers, now=now, beginning=beginning)
+        block = block or self._count_refusal(response)
         if block is not None:
             pace.block(block)
             raise block
         if status in RETRIED_STATUS:
             pace.pause(to_wait_s(headers, now=now) or 0.0)
-        return to_failure(response.url, status, headers=headers, accepted=question.accepted)
+        accepted = question.accepted
+        return to_failure(response.url, status, headers=headers, now=now, accepted=accepted)
+
+    def _count_refusal(self, response: requests.Response) -> BlockedError | None:
+        """Tell a host that refuses us from one that refuses a file."""
+        host, status = urlsplit(response.url).netloc, response.status_code
+        if status < 400:
+            self._refusals[host] = 0
+        elif status in (401, 403):
+            self._refusals[host] += 1
+        refused = self._refusals[host] >= MOST_REFUSALS
+        return to_refusal(response.url, status) if refused else None
 
     def _next_attempt(self, retry: Retry, url: str, *, error: Exception) -> Retry:
         """Count a failed attempt; raise what it means when it was the last one."""
@@ -296,5 +291,9 @@ class Client:
                 f"{error}; run the stage again"
             ) from error
         if isinstance(error, BlockedError):  # too many requests: of all of us
-            pace.pause(following.get_backoff_time())
+            pace.pause(self._find_backoff_s(following))
         return following
+
+    def _find_backoff_s(self, retry: Retry) -> float:
+        """Give the pause before an attempt; urllib3 makes none before the second one."""
+        return retry.get_backoff_time() or self._manners.backoff_s * (1 + random.random())

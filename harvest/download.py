@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
-from pathlib import Path
 
 from harvest.catalog import choose_rendition
 from harvest.entries import EntryState
@@ -13,6 +12,9 @@ from harvest.locks import hold, share, to_batch_lock, try_alone, try_hold
 from harvest.outcomes import is_fit_name, to_scan, to_wish, with_fallback
 from harvest.records import CatalogRow, Kind, Rendition, Scan, ScanReason, ScanState
 from harvest.store import Store, fetch_file
+
+CLOCK_SLACK_S = 0.02
+"""Linux stamps files by its tick, which may be 10 ms old."""
 
 MOST_UNREACHABLE = 0.02
 """Share of scans without an answer that is still a harvest: single files do fail for days."""
@@ -126,26 +128,28 @@ def check_reached(scans: Sequence[Scan]) -> None:
         )
 
 
-def prune_scans(data: Path, source: str, *, scans: Iterable[Scan], locks: Path) -> int:
+def prune_scans(store: Store, *, scans: Iterable[Scan]) -> int:
     """Remove the files of a source that no scan names, leftovers of killed processes included.
 
     Nothing is removed while another process writes (see `locks.share`): the last one prunes.
+    What was written since this run began stays: it is another run's, or a transfer that the
+    next run can go on with.
 
     Args:
-        data: The data folder.
-        source: Folder below data/scans/; nothing outside of it is touched.
+        store: Of a run that is through; nothing outside of its source's folder is touched.
         scans: All scans of the source; the files that they name stay.
-        locks: Folder of the locks that the processes of a checkout share.
 
     Returns:
         How many files were removed.
     """
-    folder = data / "scans" / source
-    kept = {data / scan.path for scan in scans if scan.path is not None}
-    with try_alone(locks) as alone:
+    folder = store.data / "scans" / store.source
+    kept = {store.data / scan.path for scan in scans if scan.path is not None}
+    began_s = store.began.timestamp() - CLOCK_SLACK_S
+    with try_alone(store.locks) as alone:
         if not alone:
             return 0
-        gone = [path for path in folder.rglob("*") if not path.is_dir() and path not in kept]
+        files = [path for path in folder.rglob("*") if not path.is_dir() and path not in kept]
+        gone = [path for path in files if path.lstat().st_mtime < began_s]
         for path in gone:
             path.unlink(missing_ok=True)
         for path in sorted(folder.rglob("*"), reverse=True):

@@ -39,6 +39,31 @@ def to_schema(fields: Sequence[pa.Field], *, sort: Sequence[str], stage: str) ->
     return schema
 
 
+def of_source(schema: pa.Schema, source: str) -> pa.Schema:
+    """Make a schema whose manifests say which source they list.
+
+    Args:
+        schema: Such as CATALOG_SCHEMA.
+        source: `harvest.source`.
+    """
+    return schema.with_metadata({**(schema.metadata or {}), b"source": source.encode()})
+
+
+def read_source(path: Path) -> str:
+    """Read which source a manifest lists; "" when it does not say.
+
+    Raises:
+        ManifestError: If the file is missing or unreadable.
+    """
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (pa.ArrowException, OSError) as exc:
+        raise ManifestError(
+            f"{path}: not a readable manifest ({exc}); run photochrom catalog first"
+        ) from exc
+    return str(metadata.get(b"source", b"").decode())
+
+
 def _sort_columns(schema: pa.Schema) -> list[str]:
     """Return the sort columns that a schema names."""
     columns = [

@@ -11,7 +11,16 @@ from pathlib import Path
 from pyrate_limiter import Rate
 
 from harvest.answers import LONGEST_WAIT_S
-from harvest.bucket import MINUTE_MS, Bucket, Stamp, hold, open_bucket, open_lock, to_rates
+from harvest.bucket import (
+    LONGEST_WINDOW_MS,
+    MINUTE_MS,
+    Bucket,
+    Stamp,
+    hold,
+    open_bucket,
+    open_lock,
+    to_rates,
+)
 from harvest.clock import MACHINE, Clock
 from harvest.errors import BlockedError, HarvestError, StoppedError
 from harvest.notice import Board, later
@@ -64,8 +73,7 @@ class Pace:
             host: Canonical, such as "www.loc.gov".
             limits: Such as ["1/6", "10/60"], requests in seconds; all hold at once.
             guard_s: How long after its stamp a request may arrive at the host. It counts from
-                then on, or from its answer if that comes sooner: each window is longer by as
-                much, and no window is exceeded at arrival.
+                then on, or from its answer if that comes sooner.
             folder: Where stamps, pauses and blocks are kept; processes that name the same
                 folder keep the limits together. None keeps them in memory.
             origin: Base address of a replica in the host's place; "" for the host itself.
@@ -156,8 +164,7 @@ class Pace:
         """
         if seconds <= 0:
             return
-        wait = timedelta(seconds=min(seconds, LONGEST_WAIT_S), milliseconds=self._guard_ms)
-        not_before = self._clock.time_of_day() + wait
+        not_before = self._clock.time_of_day() + timedelta(seconds=min(seconds, LONGEST_WAIT_S))
         with hold(self._lock, self._stop.is_set):
             self._set(not_before=later(self._board.read().not_before, not_before))
 
@@ -180,7 +187,7 @@ class Pace:
         Args:
             seconds: Such as the Crawl-delay of a robots.txt, at most a day.
         """
-        rate = Rate(1, min(86_400_000, max(1, round(seconds * 1000))))
+        rate = Rate(1, min(LONGEST_WINDOW_MS, max(1, round(seconds * 1000))))
         with self._turn:
             self._stated = [*self._stated, rate]
             if self._bucket is None:
@@ -254,7 +261,7 @@ class Pace:
         if notice.not_before is None:
             return 0
         wait_ms = math.ceil((notice.not_before - now) / timedelta(milliseconds=1))
-        longest_ms = round(LONGEST_WAIT_S * 1000) + self._guard_ms
+        longest_ms = round(LONGEST_WAIT_S * 1000)
         if wait_ms > longest_ms:  # the time of day was set back since
             self._set(not_before=now + timedelta(milliseconds=longest_ms))
         return min(wait_ms, longest_ms)

@@ -104,18 +104,8 @@ class Plan:
         """What comes at most."""
         return sum(host.bytes_high for host in self.hosts)
 
-    @property
-    def cache_bytes_low(self) -> int:
-        """What DVC's cache takes besides, at least, where it copies: every file once more."""
-        return self.bytes_low
 
-    @property
-    def cache_bytes_high(self) -> int:
-        """The same, at most. `dvc config cache.type reflink,hardlink,copy` avoids it."""
-        return self.bytes_high
-
-
-def find_floor_s(requests: int, limits: Sequence[str], *, guard_s: float) -> float:
+def find_floor_s(requests: int, limits: Sequence[str]) -> float:
     """Find the least time in which so many requests may go out.
 
     Each goes out as soon as all sliding windows allow: none may hold more than its limit. That
@@ -124,17 +114,16 @@ def find_floor_s(requests: int, limits: Sequence[str], *, guard_s: float) -> flo
     Args:
         requests: How many, 0 or more.
         limits: Such as ["1/6", "10/60"]; none lets them all go at once.
-        guard_s: How long each request takes to arrive, or to be answered, in seconds.
 
     Returns:
         Seconds from the first request to the last.
 
     Raises:
-        ValueError: If a limit is not of this form, or `requests` or `guard_s` is negative.
+        ValueError: If a limit is not of this form, or `requests` is negative.
     """
-    if requests < 0 or not guard_s >= 0:
-        raise ValueError(f"expected no negative number, got {requests} and {guard_s}")
-    windows = [(count, seconds + guard_s) for count, seconds in map(_to_limit, limits)]
+    if requests < 0:
+        raise ValueError(f"expected no negative number, got {requests}")
+    windows = [_to_limit(limit) for limit in limits]
     sent: deque[float] = deque(maxlen=max((count for count, _ in windows), default=1))
     now = 0.0
     for number in range(requests):
@@ -225,7 +214,7 @@ def _plan_host(
 ) -> HostPlan:
     """Plan one host; its robots.txt is the first request."""
     limits = params.limits.get(params.source, {}).get(host, [])
-    seconds = find_floor_s(1 + sum(requests.values()), limits, guard_s=params.guard_s)
+    seconds = find_floor_s(1 + sum(requests.values()), limits)
     low, high = _add(ROBOTS_BYTES, brings)
     return HostPlan(
         host=host, robots=1, **requests, hours=seconds / 3600, bytes_low=low, bytes_high=high

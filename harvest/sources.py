@@ -30,12 +30,16 @@ from pathlib import Path
 
 from harvest.addresses import HOSTS
 from harvest.bucket import to_rates
-from harvest.client import Client, Manners
+from harvest.client import Client
 from harvest.errors import HarvestError
+from harvest.manners import Manners
 from harvest.params import HarvestParams
 
 LOC_CONNECTIONS = 1
 """One request at a time to the Library, whatever harvest.workers says."""
+
+LEAST_GUARD_S = 0.2
+"""Twice `pace.LONGEST_LAG_MS`, so that as much is left for the network."""
 
 BACKOFF_S = {"sample": 0.1, "loc": 2.0}
 
@@ -98,7 +102,7 @@ def to_manners(params: HarvestParams, *, state: Path | None) -> Manners:
     limits = params.limits.get(params.source, {})
     if params.source == "loc":
         check_contact(params)
-        _check_limits(limits)
+        _check_limits(limits, guard_s=params.guard_s)
     contact = f"; {params.contact}" if params.contact else ""
     return Manners(
         user_agent=f"photochrom/{version('photochrom')} (photochrom prints data set{contact})",
@@ -137,10 +141,15 @@ def check_contact(params: HarvestParams) -> None:
         )
 
 
-def _check_limits(limits: Mapping[str, Sequence[str]]) -> None:
+def _check_limits(limits: Mapping[str, Sequence[str]], *, guard_s: float) -> None:
     missing = [host for host in HOSTS if not limits.get(host)]
     if missing:
         raise HarvestError(
             f"harvest.limits.loc: expected limits for {missing}, got none; take those that "
             "harvest/sources.py names"
+        )
+    if guard_s < LEAST_GUARD_S:
+        raise HarvestError(
+            f"harvest.guard_s: expected {LEAST_GUARD_S} s or more for the Library, got {guard_s}; "
+            "a request may take as long to get there"
         )

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from harvest.connections import Switch
 from harvest.errors import TooLargeError
@@ -12,6 +13,7 @@ LEAST_BYTES_PER_S = 1024
 """Of a body, over `harvest.timeout_s`; less is as good as silence. At this rate the largest
 v.jpg (460 kB, FACTS c) takes 8 minutes; no line of our time is that slow."""
 
+BEGINNING_BYTES = 4096
 _CHUNK_BYTES = 1 << 16
 
 
@@ -58,6 +60,18 @@ class Pulse:
                 f"{self._least_bytes:.0f}"
             )
         self._since, self._came = now, 0
+
+
+def read_beginning(response: requests.Response) -> bytes:
+    """Read what a failure begins with, unpacked; what cannot be read is empty.
+
+    Args:
+        response: Opened with stream=True; the rest of it is not needed.
+    """
+    try:
+        return bytes(response.raw.read(BEGINNING_BYTES, decode_content=True))
+    except (HTTPError, OSError):
+        return b""  # it is a failure in any case; only its page would have told more
 
 
 def read_body(

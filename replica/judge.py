@@ -150,7 +150,8 @@ def _find_early(entries: Sequence[Entry], rules: Rules) -> list[Entry]:
 
 def _find_defiant(entries: Sequence[Entry], rules: Rules) -> list[Entry]:
     """Find the requests to a host that came after a challenge, and not after a new start."""
-    challenged = [e.t + e.seconds for e in entries if e.fault == Kind.CHALLENGE]
+    pages = (Kind.CHALLENGE, Kind.TOO_MANY_MOMENT)
+    challenged = [e.t + e.seconds for e in entries if e.fault in pages]
     return [
         entry
         for entry in entries

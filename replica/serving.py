@@ -103,15 +103,18 @@ def assemble(
         return make_app(rows, store, pixels=params.pixels, extras=extras)
     if faults.revise is not None:
         rows = revise(rows, faults.revise, seed=faults.seed)
-    extras = Extras(_robots(faults), description)
+    extras = Extras(to_robots(faults), description)
     app = make_app(rows, store, pixels=params.pixels, extras=extras)
     return Mischief(app, faults)
 
 
-def _robots(faults: FaultPlan) -> str:
+def to_robots(faults: FaultPlan | None) -> str:
+    """Give the robots.txt of both hosts under a fault plan, or without one."""
+    if faults is None or faults.robots is None:
+        return ROBOTS
     if isinstance(faults.robots, CrawlDelay):
         return f"{ROBOTS}Crawl-delay: {faults.robots.crawl_delay:g}\n"
-    return ROBOTS if faults.robots is None else faults.robots
+    return faults.robots
 
 
 def _configure(app: ASGIApp) -> uvicorn.Config:

@@ -13,9 +13,9 @@ def test_progress_says_what_came_what_failed_how_fast_and_how_long() -> None:
     tally = Tally(TILE, total=1000)
     for reason in ["", "", "not_found", "unreachable", "not_found"]:
         tally.count(reason)
-    text = describe(tally, usage(18, 18.46), limits=["1/3", "20/60"], guard_s=0.25)
+    text = describe(tally, usage(18, 18.46), limits=["1/3", "20/60"])
     assert text.splitlines() == [
-        "**tile.loc.gov**: 5 of 1,000 done, 3 failed, about 0:53:50 left",  # 994 gaps of 3.25 s
+        "**tile.loc.gov**: 5 of 1,000 done, 3 failed, about 0:49:42 left",  # 994 gaps of 3 s
         "- 18 requests in the last minute, 18.46 allowed",
         "- failed: 2 not_found",
         "- failed: 1 unreachable",
@@ -24,7 +24,7 @@ def test_progress_says_what_came_what_failed_how_fast_and_how_long() -> None:
 
 
 def test_a_replica_without_limits_promises_no_time() -> None:
-    text = describe(Tally(TILE, total=10), usage(4, None), limits=[], guard_s=0.25)
+    text = describe(Tally(TILE, total=10), usage(4, None), limits=[])
     assert "no limit" in text
     assert "left" not in text
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harvest.client import Client, Manners
+from harvest.client import Client
+from harvest.manners import Manners
 
 
 @dataclass

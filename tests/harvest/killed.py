@@ -37,7 +37,7 @@ def run(folder: Path, body: bytes, modified: str) -> str | None:
         store = Store(shelf, ledger, "loc", folder / "data", "loc", locks)
         scan = download_scan(row_of(modified=modified), store=store, rendition="v")
         entry = ledger.find("loc", url_of(1))
-    prune_scans(folder / "data", "loc", scans=[scan], locks=locks)
+    prune_scans(store, scans=[scan])
     stored = folder / "data" / str(scan.path)
     assert scan.state is ScanState.STORED
     assert entry is not None and entry.sha256 == scan.sha256

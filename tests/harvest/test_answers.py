@@ -12,6 +12,7 @@ from harvest.answers import (
     to_version,
     to_wait_s,
 )
+from harvest.errors import BlockedError
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 URL = "https://www.loc.gov/collections/photochrom-prints/"
@@ -57,13 +58,34 @@ def test_a_long_wait_is_a_block_that_names_the_time() -> None:
         (403, {"cf-mitigated": "challenge"}),
         (200, {"cf-mitigated": "Challenge"}),
         (429, {"cf-mitigated": "challenge", "Content-Type": "text/html"}),
-        (403, {"Content-Type": "text/html; charset=UTF-8"}),
     ],
 )
 def test_a_challenge_is_a_block(status: int, headers: dict[str, str]) -> None:
     block = find_block(URL, status, headers=headers, now=NOW)
     assert block is not None
     assert "LC-Labs@loc.gov" in str(block)
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_challenge_is_known_by_its_page_too(status: int) -> None:
+    headers = {"Content-Type": "text/html; charset=UTF-8"}
+    page = b"<!DOCTYPE html><html><head><title>Just a moment...</title>"
+    assert find_block(URL, status, headers=headers, now=NOW, beginning=page) is not None
+    assert find_block(URL, status, headers=headers, now=NOW, beginning=b"<h1>No") is None
+
+
+@pytest.mark.parametrize("status", [408, 413, 425, 429, 500, 502, 503, 504])
+def test_a_long_wait_is_a_block_whatever_the_status(status: int) -> None:
+    block = find_block(URL, status, headers={"Retry-After": "300"}, now=NOW)
+    assert block is not None
+    assert block.until == NOW + timedelta(seconds=300)
+    assert find_block(URL, 200, headers={"Retry-After": "300"}, now=NOW) is None
+
+
+def test_too_many_requests_and_not_until_when_is_a_block_of_an_hour() -> None:
+    block = to_failure(URL, 429, headers={}, now=NOW)
+    assert isinstance(block, BlockedError)
+    assert block.until == NOW + timedelta(hours=1)
 
 
 @pytest.mark.parametrize("status", [200, 403, 404, 429, 500, 503])
@@ -130,6 +152,6 @@ def test_a_file_is_gone_on_with_under_a_strong_mark_alone(
 
 
 def test_only_an_accepted_status_is_no_failure() -> None:
-    assert to_failure(URL, 200, headers={}) is None
-    assert to_failure(URL, 304, headers={}) is not None
-    assert to_failure(URL, 304, headers={}, accepted=(200, 304)) is None
+    assert to_failure(URL, 200, headers={}, now=NOW) is None
+    assert to_failure(URL, 304, headers={}, now=NOW) is not None
+    assert to_failure(URL, 304, headers={}, now=NOW, accepted=(200, 304)) is None

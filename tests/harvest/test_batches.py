@@ -2,6 +2,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -126,20 +127,23 @@ def test_files_that_no_scan_names_go_and_nothing_else(shelf: Shelf, store: Store
     for name in ("loc/ppmsc/..2v.part", "loc/ppmsc/..2v.part.json", "loc/old/1v.jpg", "sample/1"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"x")
-    assert prune_scans(store.data, "loc", scans=[scan], locks=store.locks) == 3
+    assert prune_scans(store, scans=[scan]) == 0  # all of it is of this run, or of one beside it
+    later = replace(store, began=datetime.now(UTC) + timedelta(seconds=1))
+    assert prune_scans(later, scans=[scan]) == 3
     assert files_below(folder) == ["loc/ppmsc/00001v.jpg", "sample/1"]
     assert not (folder / "loc/old").exists()
-    assert prune_scans(store.data, "none", scans=[], locks=store.locks) == 0
+    assert prune_scans(replace(later, source="none"), scans=[]) == 0
 
 
 def test_nothing_is_removed_while_another_process_writes(store: Store) -> None:
     part = store.data / "scans/loc/ppmsc/..00001v.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(b"half")
+    later = replace(store, began=datetime.now(UTC) + timedelta(seconds=1))
     with share(store.locks):
-        assert prune_scans(store.data, "loc", scans=[], locks=store.locks) == 0
+        assert prune_scans(later, scans=[]) == 0
         assert part.is_file()
-    assert prune_scans(store.data, "loc", scans=[], locks=store.locks) == 1
+    assert prune_scans(later, scans=[]) == 1
 
 
 def test_a_real_client_keeps_what_came_when_it_is_blocked(

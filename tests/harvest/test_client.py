@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harvest.client import Client, Manners
+from harvest.client import Client
 from harvest.errors import BlockedError, DownloadError, ForbiddenError, NotFoundError
+from harvest.manners import Manners
 from tests.harvest.conftest import (
     Answer,
     Library,
@@ -22,7 +23,8 @@ from tests.harvest.conftest import (
 
 PAGE = "https://www.loc.gov/item/1/"
 MOST = 1 << 20
-FILE = "https://tile.loc.gov/storage-services/service/pnp/ppmsc/06700/06712v.jpg"
+FOLDER = "https://tile.loc.gov/storage-services/service/pnp/ppmsc/06700/"
+FILE = f"{FOLDER}06712v.jpg"
 
 
 def failing(status: int, **headers: str) -> Answer:
@@ -133,8 +135,37 @@ def test_a_long_wait_blocks_the_host_at_once_and_that_host_alone(
     assert client.download(FILE, tmp_path / "a.jpg", most_bytes=MOST) is not None
 
 
+def test_one_refused_file_is_that_file_and_three_in_a_row_are_a_block(
+    library: Library, make_client: MakeClient, tmp_path: Path
+) -> None:
+    refused = Answer(403, b"<h1>Forbidden</h1>", {"Content-Type": "text/html"})
+    client = make_client(retries=5)
+
+    def ask(name: str, *answers: Answer) -> None:
+        library.tell(f"{FOLDER}{name}", *answers)
+        client.download(f"{FOLDER}{name}", tmp_path / name, most_bytes=10_000_000)
+
+    for name in ("1v.jpg", "2v.jpg"):
+        with pytest.raises(ForbiddenError):
+            ask(name, refused)
+    ask("3v.jpg", picture_answer(picture()))
+    for name in ("4v.jpg", "5v.jpg"):
+        with pytest.raises(ForbiddenError):
+            ask(name, refused)
+    with pytest.raises(BlockedError, match="the server refuses this client"):
+        ask("6v.jpg", refused)
+    with pytest.raises(BlockedError):
+        ask("7v.jpg", picture_answer(picture()))
+    assert library.count(f"{FOLDER}7v.jpg") == 0
+
+
 @pytest.mark.parametrize(
-    "answer", [challenge(), Answer(403, b"<html>", {"Content-Type": "text/html"})]
+    "answer",
+    [
+        challenge(),
+        Answer(403, b"<title>Just a moment...</title>", {"Content-Type": "text/html"}),
+        Answer(429, b"<title>Just a moment...</title>", {"Content-Type": "text/html"}),
+    ],
 )
 def test_a_challenge_is_never_asked_again(
     library: Library, make_client: MakeClient, answer: Answer

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from harvest.client import Client, Manners
+from harvest.client import Client
 from harvest.errors import AstrayError, DownloadError, TooLargeError
+from harvest.manners import Manners
 from harvest.questions import MOST_REPLY_BYTES
 from tests.harvest.conftest import (
     Answer,

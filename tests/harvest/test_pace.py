@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harvest.answers import LONGEST_WAIT_S
-from harvest.bucket import to_rates
+from harvest.bucket import LONGEST_GUARD_MS, LONGEST_WINDOW_MS, to_rates
 from harvest.clock import Clock
 from harvest.errors import BlockedError, HarvestError, StoppedError
 from harvest.pace import LONGEST_LAG_MS, Pace
@@ -81,8 +81,25 @@ def test_no_window_ever_holds_more_than_its_limit_and_nothing_is_wasted(
         stamps = [pace.wait().at_ms for _ in range(150)]
     for rate in to_rates(limits):
         assert most_in_a_window(stamps, rate.interval + 1000 * guard_s) <= rate.limit
-    floor_ms = 1000 * find_floor_s(150, limits, guard_s=guard_s)
+    widened = [f"{rate.limit}/{rate.interval / 1000 + guard_s}" for rate in to_rates(limits)]
+    floor_ms = 1000 * find_floor_s(150, widened)
     assert floor_ms <= stamps[-1] - stamps[0] <= floor_ms + 2 * 150
+
+
+def test_checkouts_with_other_limits_and_guards_keep_the_strictest_for_each_other(
+    hands: Hands, tmp_path: Path
+) -> None:
+    with (
+        start(hands, "5/3600", guard_s=5, folder=tmp_path) as strict,
+        start(hands, "20/60", guard_s=0, folder=tmp_path) as loose,
+    ):
+        for _ in range(5):
+            strict.wait()
+        hands.ms += 120_000
+        loose.wait()  # looks over all stamps, and forgets those that no one needs
+        before = hands.ms
+        strict.wait()
+        assert hands.ms - before >= 3_000_000
 
 
 @pytest.mark.parametrize("answer_ms", [5, 100, 240, 400])
@@ -175,8 +192,8 @@ def test_a_pause_holds_everyone(hands: Hands, tmp_path: Path) -> None:
         one.pause(5)
         one.pause(0)
         before = hands.ms
-        assert other.wait().at_ms - before >= 20_500
-        assert one.wait().at_ms - before >= 20_500
+        assert other.wait().at_ms - before >= 20_000
+        assert one.wait().at_ms - before >= 20_000
 
 
 def test_a_pause_set_when_the_time_of_day_was_ahead_is_no_longer_than_any(
@@ -256,15 +273,17 @@ def test_stamps_from_before_a_new_start_of_the_machine_hold_no_one_for_long(
         pace.wait()
     hands.ms = 5.0
     with start(hands, "1/6", folder=tmp_path) as pace:
-        assert 6000 < pace.wait().at_ms <= 6010
+        assert 6000 < pace.wait().at_ms <= 6010 + LONGEST_GUARD_MS
 
 
 def test_old_stamps_are_forgotten(hands: Hands, tmp_path: Path) -> None:
     with start(hands, "10/60", folder=tmp_path) as pace:
         for _ in range(100):
             pace.wait()
+        hands.ms += 2 * LONGEST_WINDOW_MS
+        pace.wait()
         assert pace._bucket is not None
-        assert pace._bucket.count() < 40
+        assert pace._bucket.count() == 1
 
 
 def test_a_wish_to_be_asked_more_slowly_is_one_more_limit(hands: Hands) -> None:
