@@ -67,10 +67,13 @@ def catalog(
         said = f"{line.seen} rows, {line.passed} resources listed; {line.held_or_none} held back"
         if crosscheck == 0:
             return said
-        with _open(project, params) as (client, _):
-            return (
-                said + "; " + crosscheck_roads(client, params, rows=rows, items=crosscheck, raw=raw)
-            )
+        tally = Tally(WWW, total=crosscheck)
+        with (
+            _open(project, params) as (client, _),
+            attend(tally, client=client, params=params.harvest, stop=client.stop),
+        ):
+            found = crosscheck_roads(client, params, rows=rows, items=crosscheck, raw=raw)
+            return f"{said}; {found}"
 
     return or_cancelled(work)
 

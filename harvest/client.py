@@ -1,7 +1,7 @@
 """Edge: the one HTTP client of the harvest; limits, retries, blocks, whole files."""
 
 import random
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -75,7 +75,7 @@ class Client:
         self._session.adapters.clear()  # what is not mounted below is refused
         self._paces: dict[str, Pace] = {}
         self._robots: dict[str, Robots] = {}
-        self._refusals: Counter[str] = Counter()
+        self._refused: defaultdict[str, set[str]] = defaultdict(set)
         for host in HOSTS if redirect is None else [host for host in HOSTS if host in redirect]:
             self._add(host, base=None if redirect is None else redirect[host])
 
@@ -271,11 +271,11 @@ class Client:
         """Tell a host that refuses us from one that refuses a file."""
         host, status = urlsplit(response.url).netloc, response.status_code
         if status < 400:
-            self._refusals[host] = 0
+            self._refused[host].clear()
         elif status in (401, 403):
-            self._refusals[host] += 1
-        refused = self._refusals[host] >= MOST_REFUSALS
-        return to_refusal(response.url, status) if refused else None
+            self._refused[host].add(response.url)
+        refuses_us = len(self._refused[host]) >= MOST_REFUSALS
+        return to_refusal(response.url, status) if refuses_us else None
 
     def _next_attempt(self, retry: Retry, url: str, *, error: Exception) -> Retry:
         """Count a failed attempt; raise what it means when it was the last one."""
