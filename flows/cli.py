@@ -152,11 +152,14 @@ def status(params: ParamsFile = None, settings: Settings = None) -> None:
     from flows.account import read_account, to_table
     from flows.params import read_params
     from flows.project import find_project
+    from flows.unfinished import say_unfinished
 
     project = find_project(Path.cwd())
     read = read_params(params or project.root / "params.yaml", settings or ())
     lines = read_account(project, size=read.preprocess.size)
     Console().print(to_table(lines))
+    if unfinished := say_unfinished(project, read, lines=lines):
+        typer.echo(unfinished)
     faults = [line.fault for line in lines if line.fault]
     for fault in faults:
         typer.secho(fault, fg=typer.colors.RED, err=True)
