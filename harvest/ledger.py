@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from filelock import FileLock
@@ -100,12 +99,7 @@ class Ledger:
         """Return the ledger."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
 
@@ -161,22 +155,6 @@ class Ledger:
             *states,
         )
         return len(gone)
-
-    def failures(self, scope: str) -> list[Entry]:
-        """Read all addresses of a source that brought no file, by state and address.
-
-        Args:
-            scope: Identity of the source.
-
-        Raises:
-            HarvestError: If the disk refuses.
-        """
-        rows = self._ask(
-            f"SELECT {_COLUMNS} FROM files WHERE scope = ? AND state <> ? ORDER BY state, url",
-            scope,
-            EntryState.STORED,
-        )
-        return [_to_entry(row) for row in rows]
 
     def sum_up(self, scope: str) -> Sums:
         """Add up what has come from a source.

@@ -142,6 +142,6 @@ def outcome(scan: Scan) -> tuple[str, str]:
     return str(scan.state), str(scan.reason)
 
 
-def state_of(store: Store, kind: str = "v") -> tuple[str, str] | None:
-    entry = store.ledger.find("loc", url_of(1, kind))
+def state_of(store: Store, kind: str = "v", *, number: int = 1) -> tuple[str, str] | None:
+    entry = store.ledger.find("loc", url_of(number, kind))
     return None if entry is None else (str(entry.state), entry.reason)

@@ -45,8 +45,8 @@ def test_a_block_or_a_stop_ends_the_batch_and_keeps_what_came(
         download_batch(rows, store=store, rendition="v", workers=1)
     assert len(files_below(store.data)) == 3
     assert len(shelf.asked) == 4
-    assert state_of(store) is not None
-    assert store.ledger.failures("loc") == []
+    states = [state_of(store, number=number) for number in range(1, 30)]
+    assert states == [("stored", "")] * 3 + [None] * 26
 
 
 def test_a_batch_keeps_the_order_of_its_rows_and_tells_of_each_as_it_is_done(

@@ -139,18 +139,6 @@ def test_sums_are_of_one_scope_and_of_what_is_stored(ledger: Ledger) -> None:
     assert ledger.sum_up("none") == Sums(files=0, size_bytes=0, seconds=0.0)
 
 
-def test_failures_are_of_one_scope_by_state_and_address(ledger: Ledger) -> None:
-    lost = [
-        replace(LOST, state=state, url=f"{state}-{name}")
-        for state in (EntryState.FAILED, EntryState.FORBIDDEN, EntryState.MISSING)
-        for name in "ab"
-    ]
-    for entry in [*reversed(lost), ENTRY, replace(LOST, scope="other")]:
-        ledger.record(entry)
-    assert ledger.failures("loc") == lost
-    assert ledger.failures("none") == []
-
-
 def test_what_is_forgotten_is_of_one_scope_and_of_the_states_named(ledger: Ledger) -> None:
     for number, state in enumerate(EntryState):
         ledger.record(replace(LOST, url=f"u{number}", state=state))
@@ -158,8 +146,9 @@ def test_what_is_forgotten_is_of_one_scope_and_of_the_states_named(ledger: Ledge
     assert ledger.forget("loc", [EntryState.FAILED, EntryState.FORBIDDEN]) == 2
     assert ledger.forget("loc", [EntryState.FAILED]) == 0
     assert ledger.forget("loc", []) == 0
-    assert [entry.state for entry in ledger.failures("loc")] == ["missing", "rejected"]
-    assert len(ledger.failures("other")) == 1
+    kept = [state for n, state in enumerate(EntryState) if ledger.find("loc", f"u{n}")]
+    assert kept == ["stored", "rejected", "missing"]
+    assert ledger.find("other", LOST.url) is not None
 
 
 def test_stored_files_are_not_forgotten(ledger: Ledger) -> None:
