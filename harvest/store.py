@@ -164,7 +164,8 @@ def _fetch(
                 wish.file.url, arrived, since=_to_version(have), most_bytes=wish.most_bytes
             )
             if came is None:
-                return _to_unchanged(scan, have), None
+                assert have is not None  # only of the version in `since` the client says so
+                return to_known_scan(scan, have), None
             verdict = verify_picture(arrived)
             sides = (verdict.width, verdict.height)
             scan = judge_scan(scan, came, reason=verdict.reason, sides=sides, file=wish.file)
@@ -185,13 +186,3 @@ def _to_version(have: Entry | None) -> Version | None:
     if have is None or not (have.etag or have.last_modified):
         return None
     return Version(have.etag, have.last_modified)
-
-
-def _to_unchanged(scan: Scan, have: Entry | None) -> Scan:
-    """Make the scan of a file that the server says has not changed."""
-    if have is None:
-        raise DownloadError(
-            f"{scan.url}: expected a file, got word that it has not changed since one that is "
-            "not here; run the stage again"
-        )
-    return to_known_scan(scan, have)

@@ -244,11 +244,3 @@ def test_a_changed_record_brings_back_what_was_settled(shelf: Shelf, store: Stor
     shelf.put(url_of(1, "r"), picture())
     assert fetch(store).rendition == "r"
     assert fetch(store, modified="2026-11-20").rendition == "v"
-
-
-def test_word_of_no_change_since_nothing_is_no_file(shelf: Shelf, store: Store) -> None:
-    class Odd(Shelf):
-        def download(self, *_: object, **__: object) -> None:
-            return None
-
-    assert outcome(fetch(replace(store, client=Odd()))) == ("failed", "unreachable")
