@@ -17,6 +17,8 @@ from PIL import Image
 
 from harvest.client import Client
 from harvest.manners import Manners
+from harvest.store import Store
+from tests.harvest.shelf import Shelf, open_store
 
 
 @dataclass
@@ -174,6 +176,17 @@ def make_client(library: Library) -> Iterator[MakeClient]:
         client.close()
 
 
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def store(shelf: Shelf, tmp_path: Path) -> Iterator[Store]:
+    with open_store(shelf, tmp_path) as store:
+        yield store
+
+
 def json_answer(data: Any, *, status: int = 200, cache: str = "public, max-age=86400") -> Answer:
     headers = {"Content-Type": "application/json", "Cache-Control": cache}
     return Answer(status, json.dumps(data).encode(), headers)
@@ -197,6 +210,13 @@ def picture(width: int = 96, height: int = 80, format: str = "JPEG") -> bytes:
 
 def picture_answer(body: bytes, **headers: str) -> Answer:
     return Answer(200, body, {"Content-Type": "image/jpeg", "ETag": '"e1"', **headers})
+
+
+def wait_until(is_so: Callable[[], bool], *, patience_s: float = 30.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while not is_so():
+        assert time.monotonic() < deadline, f"not so within {patience_s:g} s"
+        time.sleep(0.005)
 
 
 def files_below(folder: Path) -> list[str]:

@@ -1,9 +1,7 @@
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -20,18 +18,7 @@ from tests.harvest.conftest import (
     picture,
     picture_answer,
 )
-from tests.harvest.shelf import Shelf, fetch, open_store, row_of, state_of, url_of
-
-
-@pytest.fixture
-def shelf() -> Shelf:
-    return Shelf()
-
-
-@pytest.fixture
-def store(shelf: Shelf, tmp_path: Path) -> Iterator[Store]:
-    with open_store(shelf, tmp_path) as store:
-        yield store
+from tests.harvest.shelf import Shelf, fetch, row_of, state_of, url_of
 
 
 @pytest.mark.parametrize("error", [BlockedError("challenge"), StoppedError("stop")])
@@ -113,10 +100,14 @@ def test_two_batches_with_one_file_in_common_ask_for_it_once(shelf: Shelf, store
     for number in range(1, 9):
         shelf.put(url_of(number), picture())
     cuts = [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1], [3, 4, 5, 6, 7, 8]]
+
+    def download(cut: list[int]) -> int:
+        rows = [row_of(number) for number in cut]
+        return len(download_batch(rows, store=store, rendition="v", workers=3))
+
     with ThreadPoolExecutor(3) as pool:
-        for cut in cuts:
-            rows = [row_of(number) for number in cut]
-            pool.submit(download_batch, rows, store=store, rendition="v", workers=3)
+        futures = [pool.submit(download, cut) for cut in cuts]
+    assert [future.result() for future in futures] == [5, 5, 6]
     assert sorted(shelf.asked) == [url_of(number) for number in range(1, 9)]
 
 

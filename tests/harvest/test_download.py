@@ -1,7 +1,6 @@
 import hashlib
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,20 +13,9 @@ from harvest.manifest import SCANS_SCHEMA, read_manifest, write_manifest
 from harvest.records import Scan, ScanReason, ScanState
 from harvest.store import Store
 from tests.harvest.conftest import Answer, Library, MakeClient, files_below, picture, picture_answer
-from tests.harvest.shelf import Shelf, fetch, next_run, open_store, outcome, row_of, url_of
+from tests.harvest.shelf import Shelf, fetch, next_run, outcome, row_of, url_of
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def shelf() -> Shelf:
-    return Shelf()
-
-
-@pytest.fixture
-def store(shelf: Shelf, tmp_path: Path) -> Iterator[Store]:
-    with open_store(shelf, tmp_path) as store:
-        yield store
 
 
 def test_a_scan_is_stored_under_its_id_with_what_is_known_of_it(shelf: Shelf, store: Store) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import strategies as st
 
 from harvest.params import HarvestParams
 from harvest.plan import COLLECTION_ROWS, find_floor_s, plan_harvest, to_iiif_bytes
-from harvest.records import CatalogReason, CatalogRow, CatalogState, Kind, Rendition, Role
+from harvest.records import CatalogReason, CatalogRow, CatalogState
+from tests.harvest.shelf import row_of
 
 LOC = {"www.loc.gov": ["1/6", "10/60"], "tile.loc.gov": ["1/3", "20/60"]}
 
@@ -30,34 +32,11 @@ def params(**change: Any) -> HarvestParams:
 
 
 def row(number: int, *, size: int | None = None, listed: bool = True) -> CatalogRow:
-    name = f"https://tile.loc.gov/storage-services/service/pnp/ppmsc/06700/{number:05d}"
-    return CatalogRow(
-        row=number,
-        item_id=f"9850{number}",
-        resource_id=f"ppmsc.{number:05d}",
-        title="",
-        title_given="",
-        caption="",
-        role=Role.COLOUR,
-        date="",
-        date_from=None,
-        date_to=None,
-        place="",
-        latitude=None,
-        longitude=None,
-        subjects=(),
-        publisher="",
-        print_number="",
-        collection_part="",
-        rights="",
-        call_number="",
-        reproduction_number="",
-        notes=(),
-        modified="",
-        renditions=(Rendition(f"{name}v.jpg", 1024, 768, size, Kind.V),),
-        state=CatalogState.LISTED if listed else CatalogState.SKIPPED,
-        reason=CatalogReason.NONE if listed else CatalogReason.NOT_AN_ITEM,
-    )
+    known = row_of(number, kinds="v", sides=(1024, 768))
+    files = tuple(replace(file, bytes=size) for file in known.renditions)
+    state = CatalogState.LISTED if listed else CatalogState.SKIPPED
+    reason = CatalogReason.NONE if listed else CatalogReason.NOT_AN_ITEM
+    return replace(known, renditions=files, state=state, reason=reason)
 
 
 def test_the_floor_of_one_window_is_counted_by_hand() -> None:

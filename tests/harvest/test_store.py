@@ -1,7 +1,5 @@
 import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -22,23 +20,11 @@ from tests.harvest.shelf import (
     Shelf,
     fetch,
     next_run,
-    open_store,
     outcome,
     row_of,
     state_of,
     url_of,
 )
-
-
-@pytest.fixture
-def shelf() -> Shelf:
-    return Shelf()
-
-
-@pytest.fixture
-def store(shelf: Shelf, tmp_path: Path) -> Iterator[Store]:
-    with open_store(shelf, tmp_path) as store:
-        yield store
 
 
 @pytest.mark.parametrize(
