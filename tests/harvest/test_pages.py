@@ -14,6 +14,7 @@ from tests.harvest.conftest import (
     json_answer,
     picture,
     picture_answer,
+    wait_until,
 )
 
 MOST = 1 << 20
@@ -93,8 +94,8 @@ def test_a_stop_ends_a_transfer_and_keeps_what_came(
     part = tmp_path / ".a.jpg.part"
     with ThreadPoolExecutor() as pool:
         future = pool.submit(client.download, FILE, tmp_path / "a.jpg", most_bytes=MOST)
-        while not part.exists() or part.stat().st_size == 0:
-            assert not future.done()
+        wait_until(lambda: future.done() or (part.exists() and part.stat().st_size > 0))
+        assert not future.done()
         client.stop()
         with pytest.raises(StoppedError):
             future.result(30)
@@ -119,8 +120,8 @@ def test_a_stop_ends_a_wait_for_a_host_and_for_an_answer(
     with ThreadPoolExecutor() as pool:
         urls = [PAGE, "https://www.loc.gov/x", "https://tile.loc.gov/x"]
         futures = [pool.submit(client.get_json, url) for url in urls]
-        while len(library.asked) < 3:
-            assert not any(future.done() for future in futures)
+        wait_until(lambda: len(library.asked) == 3)
+        assert not any(future.done() for future in futures)
         client.stop()
         for future in futures:
             with pytest.raises(StoppedError):
