@@ -1,7 +1,6 @@
 """Edge: a transfer that was interrupted, and what is needed to go on with it."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,7 +38,8 @@ class Partial:
 
     A process may be killed at any instruction: the note is written after the part was begun
     and removed before the part gets its name, so that a part with a note is a true beginning
-    of what the note names. A part without one, or a note without one, is thrown away.
+    of what the note names. A part without one, or a note without one, is thrown away. What
+    the disk keeps when the power fails is the caller's care: see `finish`.
     """
 
     def __init__(self, target: Path, *, url: str) -> None:
@@ -53,11 +53,11 @@ class Partial:
         self._part = target.with_name(f".{target.name}.part")
         self._note = target.with_name(f".{target.name}.part.json")
 
-    def find_rest(self) -> Rest | None:
-        """Find what is missing; throw away what one cannot go on with.
+    def keep_rest(self) -> Rest | None:
+        """Keep what one can go on with, and throw away all else.
 
         Returns:
-            The rest, at least one byte long; None where all is missing.
+            What is missing, at least one byte; None where all is.
 
         Raises:
             OSError: If the disk refuses.
@@ -98,14 +98,13 @@ class Partial:
                 note = _Note(url=self._url, validator=validator, size_bytes=size_bytes)
                 self._note.write_text(note.model_dump_json())
             yield Sink(file)
-            _flush(file)
 
     @contextmanager
     def go_on(self, rest: Rest) -> Iterator["Sink"]:
         """Write the rest of the file.
 
         Args:
-            rest: From `find_rest`.
+            rest: From `keep_rest`.
 
         Yields:
             Where its bytes go; what is there already counts.
@@ -118,21 +117,17 @@ class Partial:
             sink = Sink(file)
             sink.take_up()
             yield sink
-            _flush(file)
 
     def finish(self) -> None:
         """Give the whole file its name.
+
+        It is not flushed: a caller that keeps it lets `files.put_in_place` do that, once.
 
         Raises:
             OSError: If the disk refuses.
         """
         self._note.unlink(missing_ok=True)
         self._part.replace(self._target)
-        folder = os.open(self._target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def discard(self) -> None:
         """Throw away what is there."""
@@ -167,9 +162,3 @@ class Sink:
     def _count(self, chunk: bytes) -> None:
         self._digest.update(chunk)
         self.size_bytes += len(chunk)
-
-
-def _flush(file: BinaryIO) -> None:
-    """Make the disk keep a file's content."""
-    file.flush()
-    os.fsync(file.fileno())

@@ -169,7 +169,7 @@ class FileQuestion:
             headers["If-None-Match"] = self._since.etag
         if self._since is not None and self._since.last_modified:
             headers["If-Modified-Since"] = self._since.last_modified
-        self._rest = self._part.find_rest()
+        self._rest = self._part.keep_rest()
         if self._rest is not None:
             headers["Range"] = f"bytes={self._rest.offset}-"
             headers["If-Range"] = self._rest.validator
@@ -218,7 +218,7 @@ class FileQuestion:
         if final or isinstance(error, OSError):
             self._part.discard()
         else:
-            self._part.find_rest()
+            self._part.keep_rest()
 
     def _begin(self, response: requests.Response) -> Sink:
         """Write the whole file."""

@@ -216,13 +216,13 @@ def test_a_part_that_cannot_be_trusted_is_thrown_away(tmp_path: Path) -> None:
             path.unlink()
         else:
             path.write_bytes(content)
-        assert Partial(target, url=FILE).find_rest() is None
+        assert Partial(target, url=FILE).keep_rest() is None
         assert files_below(tmp_path) == []
     leave_part(target, url=FILE.replace("06712", "06713"))
-    assert Partial(target, url=FILE).find_rest() is None
+    assert Partial(target, url=FILE).keep_rest() is None
     assert files_below(tmp_path) == []
 
 
 def test_a_true_beginning_is_found(tmp_path: Path) -> None:
     leave_part(tmp_path / "a.tif")
-    assert Partial(tmp_path / "a.tif", url=FILE).find_rest() == Rest(HALF, len(BODY), '"e1"')
+    assert Partial(tmp_path / "a.tif", url=FILE).keep_rest() == Rest(HALF, len(BODY), '"e1"')
