@@ -36,6 +36,8 @@ class Entry:
         size_bytes: Of that file, or 0.
         width: Pixels; None when it is no picture, or was stored by a ledger of version 1.
         height: Pixels, or None.
+        mtime_ns: When the stored file was last written, as the disk says; None when it is not
+            stored, or was stored by a ledger that did not keep this.
         etag: The server's mark of this version, or "".
         last_modified: The server's date of this version, as sent, or "".
         modified: When the Library last changed the record, as that said when the file was
@@ -54,6 +56,7 @@ class Entry:
     size_bytes: int
     width: int | None
     height: int | None
+    mtime_ns: int | None
     etag: str
     last_modified: str
     modified: str
@@ -72,6 +75,9 @@ def to_entry(scan: Scan, *, wish: Wish, came: Download | None, scope: str, now: 
         scope: Identity of the source.
         now: The time, in UTC.
 
+    Returns:
+        The entry; when its file was written, only the disk knows.
+
     Raises:
         ValueError: If the scan has no address, or is stored and nothing came.
     """
@@ -87,6 +93,7 @@ def to_entry(scan: Scan, *, wish: Wish, came: Download | None, scope: str, now: 
         size_bytes=scan.size_bytes or 0,
         width=scan.width,
         height=scan.height,
+        mtime_ns=None,
         etag=came.etag if came else "",
         last_modified=came.last_modified if came else "",
         modified=wish.modified,

@@ -30,6 +30,7 @@ CREATE TABLE files (
     size_bytes INTEGER NOT NULL,
     width INTEGER,
     height INTEGER,
+    mtime_ns INTEGER,
     etag TEXT NOT NULL,
     last_modified TEXT NOT NULL,
     modified TEXT NOT NULL,
@@ -49,6 +50,8 @@ _FROM_1 = (
     "ALTER TABLE files ADD COLUMN modified TEXT NOT NULL DEFAULT ''",
     "UPDATE files SET state = 'missing', reason = 'not_found' WHERE path IS NULL",
 )
+# Version 1 has no such column, nor has a version 2 from before its release.
+_MTIME = "ALTER TABLE files ADD COLUMN mtime_ns INTEGER"
 _STEPS = {0: (_CREATE,), 1: _FROM_1, _VERSION: ()}
 
 
@@ -132,6 +135,24 @@ class Ledger:
         """
         self._ask(f"INSERT OR REPLACE INTO files ({_COLUMNS}) VALUES ({_PLACES})", *astuple(entry))
 
+    def confirm(self, entry: Entry) -> None:
+        """Write down that a stored file was read whole: when it was last written, and its sides.
+
+        Nothing is changed when another file has been recorded meanwhile.
+
+        Args:
+            entry: As found, with what was read.
+
+        Raises:
+            HarvestError: If the disk refuses.
+        """
+        self._ask(
+            "UPDATE files SET mtime_ns = ?, width = ?, height = ? "
+            "WHERE scope = ? AND url = ? AND state = ? AND sha256 = ?",
+            *(entry.mtime_ns, entry.width, entry.height),
+            *(entry.scope, entry.url, entry.state, entry.sha256),
+        )
+
     def forget(self, scope: str, states: Collection[EntryState]) -> int:
         """Forget what came of some addresses, so that they are asked for again.
 
@@ -183,6 +204,9 @@ class Ledger:
         with self._whole():
             for step in _STEPS[version]:
                 self._connection.execute(step)
+            columns = self._connection.execute("PRAGMA table_info(files)").fetchall()
+            if "mtime_ns" not in (name for _, name, *_ in columns):
+                self._connection.execute(_MTIME)
             self._connection.execute(f"PRAGMA user_version={_VERSION}")
 
     @contextmanager

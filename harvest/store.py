@@ -3,7 +3,8 @@
 What comes is written down in this order: the transfer goes to a name with a dot, the picture is
 checked, the disk keeps it under its name, and only then the ledger lists it. So a kill at any
 instruction may leave a file that the ledger does not know, or knows otherwise; it is asked for
-again, for nothing on disk is trusted that has not the checksum in the ledger.
+again, for nothing on disk is trusted that has not the checksum in the ledger. A file is read for
+that once: what has the size and the time that it had then is that file.
 """
 
 import hashlib
@@ -103,24 +104,39 @@ def _recall(scan: Scan, wish: Wish, *, store: Store) -> Scan | None:
     entry = store.ledger.find(store.scope, wish.file.url)
     if entry is None or not is_settled(entry, modified=wish.modified, run_began=store.began):
         return None
-    known = _find_whole(entry, store=store) if entry.state is EntryState.STORED else entry
+    known = _read_stored(entry, store=store) if entry.state is EntryState.STORED else entry
     return None if known is None else to_known_scan(scan, known)
 
 
-def _find_whole(entry: Entry | None, *, store: Store) -> Entry | None:
-    """Return a stored entry, with its sides, if its file is on disk byte for byte."""
-    if entry is None or entry.path is None:
+def _read_stored(entry: Entry, *, store: Store) -> Entry | None:
+    """Return a stored entry, with its sides, if its file is on disk as it was recorded.
+
+    Bytes are read only where the time is not the one in the ledger, which then gets it: all
+    of `v` is 2 GB, and masters are hundreds.
+    """
+    if entry.path is None:
         return None
     path = store.data / entry.path
-    if not path.is_file() or path.stat().st_size != entry.size_bytes:
+    if not path.is_file():
         return None
+    found = path.stat()  # before the bytes: one who writes meanwhile makes it another time
+    if found.st_size != entry.size_bytes:
+        return None
+    if found.st_mtime_ns == entry.mtime_ns:
+        return entry
+    if _read_sha256(path) != entry.sha256:
+        return None
+    # A ledger of version 1 did not keep the sides.
+    width, height = (entry.width, entry.height) if entry.width else read_size(path)
+    known = replace(entry, mtime_ns=found.st_mtime_ns, width=width, height=height)
+    store.ledger.confirm(known)
+    return known
+
+
+def _read_sha256(path: Path) -> str:
+    """Read a file's checksum, in hex."""
     with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != entry.sha256:
-            return None
-    if entry.width is None:  # stored by version 1 of the ledger, which did not keep the sides
-        width, height = read_size(path)
-        return replace(entry, width=width, height=height)
-    return entry
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _ask(scan: Scan, wish: Wish, *, store: Store) -> Scan:
@@ -130,7 +146,8 @@ def _ask(scan: Scan, wish: Wish, *, store: Store) -> Scan:
     has changed too. When nothing better comes it stays, and the next run asks again; only
     the server's word that there is none any more takes it away.
     """
-    have = _find_whole(store.ledger.find(store.scope, wish.file.url), store=store)
+    entry = store.ledger.find(store.scope, wish.file.url)
+    have = None if entry is None else _read_stored(entry, store=store)
     came: Download | None = None
     try:
         scan, came = _fetch(scan, wish, have=have, store=store)
@@ -143,8 +160,14 @@ def _ask(scan: Scan, wish: Wish, *, store: Store) -> Scan:
     if have is not None and lost:
         return to_known_scan(scan, have)
     now = datetime.now(UTC)
-    store.ledger.record(to_entry(scan, wish=wish, came=came, scope=store.scope, now=now))
+    entry = to_entry(scan, wish=wish, came=came, scope=store.scope, now=now)
+    store.ledger.record(replace(entry, mtime_ns=_read_mtime_ns(scan, store=store)))
     return scan
+
+
+def _read_mtime_ns(scan: Scan, *, store: Store) -> int | None:
+    """Read when a scan's file was last written; None where it has none."""
+    return None if scan.path is None else (store.data / scan.path).stat().st_mtime_ns
 
 
 def _fetch(

@@ -23,6 +23,7 @@ ENTRY = Entry(
     size_bytes=3,
     width=90,
     height=80,
+    mtime_ns=1_764_000_000_123_456_789,
     etag='"e"',
     last_modified="Fri, 20 Nov 2026 09:00:00 GMT",
     modified="2016-04-20",
@@ -40,6 +41,7 @@ LOST = replace(
     size_bytes=0,
     width=None,
     height=None,
+    mtime_ns=None,
 )
 VERSION_1 = """
 CREATE TABLE files (scope TEXT NOT NULL, url TEXT NOT NULL, path TEXT, sha256 TEXT NOT NULL,
@@ -160,7 +162,7 @@ def test_a_ledger_of_version_1_is_brought_up_to_date_with_its_entries(path: Path
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as old:
         old.executescript(VERSION_1)
-    stored = replace(ENTRY, width=None, height=None, last_modified="", modified="")
+    stored = replace(ENTRY, width=None, height=None, mtime_ns=None, last_modified="", modified="")
     missing = replace(LOST, etag="", seconds=0.0, last_modified="", modified="")
     for _ in range(2):
         with Ledger(path) as ledger:
@@ -168,6 +170,29 @@ def test_a_ledger_of_version_1_is_brought_up_to_date_with_its_entries(path: Path
             assert ledger.find("loc", LOST.url) == missing
             ledger.record(replace(ENTRY, url="new"))
     assert run(path, "", processes=2) == [0, 0]
+
+
+def test_a_ledger_without_times_gets_them_and_keeps_its_entries(path: Path) -> None:
+    with Ledger(path) as ledger:
+        ledger.record(ENTRY)
+        ledger.record(LOST)
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("ALTER TABLE files DROP COLUMN mtime_ns")
+    assert run(path, "", processes=2) == [0, 0]
+    with Ledger(path) as ledger:
+        assert ledger.find("loc", ENTRY.url) == replace(ENTRY, mtime_ns=None)
+        assert ledger.find("loc", LOST.url) == LOST
+        ledger.confirm(ENTRY)
+        assert ledger.find("loc", ENTRY.url) == ENTRY
+
+
+def test_a_file_is_confirmed_only_while_it_is_the_one_recorded(ledger: Ledger) -> None:
+    newer = replace(ENTRY, sha256="cd", mtime_ns=8)
+    ledger.record(newer)
+    ledger.confirm(ENTRY)
+    ledger.confirm(replace(LOST, state=EntryState.STORED, mtime_ns=8))
+    assert ledger.find("loc", ENTRY.url) == newer
+    assert ledger.find("loc", LOST.url) is None
 
 
 def test_a_ledger_of_a_later_version_is_refused_and_left_alone(path: Path) -> None:

@@ -1,5 +1,7 @@
 import hashlib
+import os
 from dataclasses import replace
+from io import BufferedReader
 
 import pytest
 
@@ -131,6 +133,7 @@ def test_a_file_that_is_not_as_recorded_is_fetched_again(
         path.unlink()
     else:
         path.write_bytes(body[:-9] if change == "truncate" else body[:-9] + b"x" * 9)
+        os.utime(path, ns=(0, 0))  # another time than before, however coarse the disk's clock
     assert outcome(fetch(store)) == ("stored", "")
     assert path.read_bytes() == body
     assert shelf.conditions == [None, None]
@@ -143,11 +146,39 @@ def test_a_file_that_an_old_ledger_stored_without_its_sides_is_known(
     first = fetch(store)
     entry = store.ledger.find("loc", url_of(1))
     assert entry is not None
-    store.ledger.record(replace(entry, width=None, height=None, modified=""))
+    store.ledger.record(replace(entry, width=None, height=None, mtime_ns=None, modified=""))
     assert fetch(store) == first
     assert [condition is None for condition in shelf.conditions] == [True, False]
-    store.ledger.record(replace(entry, width=None, height=None))
+    store.ledger.record(replace(entry, width=None, height=None, mtime_ns=None))
     assert fetch(store) == first
+    assert store.ledger.find("loc", url_of(1)) == entry
+    assert len(shelf.asked) == 2
+
+
+def test_a_file_is_read_again_only_when_its_time_is_another(
+    shelf: Shelf, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def digest(file: BufferedReader, name: str) -> "hashlib._Hash":
+        read.append(file.name)
+        return real(file, name)
+
+    real = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", digest)
+    shelf.put(url_of(1), picture())
+    first = fetch(store)
+    path = store.data / str(first.path)
+    for modified in ("2016-04-20", "2026-11-20"):
+        assert fetch(next_run(store), modified=modified) == first
+    assert read == []
+    os.utime(path, ns=(7, 7))
+    for _ in range(2):
+        assert fetch(next_run(store), modified="2026-11-20") == first
+    assert read == [str(path)]
+    entry = store.ledger.find("loc", url_of(1))
+    assert entry is not None
+    assert (entry.mtime_ns, entry.modified) == (7, "2026-11-20")
     assert len(shelf.asked) == 2
 
 
