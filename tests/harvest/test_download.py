@@ -197,24 +197,26 @@ def test_a_lost_network_is_no_harvest_and_a_few_lost_files_are() -> None:
         check_reached([came] * 97 + [lost] * 3)
 
 
-def mend_kills(tmp_path: Path, *options: str) -> int:
-    command = [sys.executable, "-W", "error", "-m", "tests.harvest.killed", str(tmp_path), *options]
+def mend_kills(tmp_path: Path, case: str, *, step: int) -> int:
+    words = ["-W", "error", "-m", "tests.harvest.killed", str(tmp_path), case, str(step)]
+    command = [sys.executable, *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
 
 
-@pytest.mark.parametrize("options", [["17"], ["23", "--refresh"]])
-def test_a_kill_is_mended_by_the_next_run(tmp_path: Path, options: list[str]) -> None:
-    assert mend_kills(tmp_path, *options) > 5
+KILLED = ["first", "changed", "unchanged", "rest", "listing"]
+
+
+@pytest.mark.parametrize("case", KILLED)
+def test_a_kill_is_mended_by_the_next_run(tmp_path: Path, case: str) -> None:
+    assert mend_kills(tmp_path, case, step=37) > 5
 
 
 @pytest.mark.drill
-@pytest.mark.parametrize("options", [["1"], ["1", "--refresh"]])
-def test_a_kill_before_any_line_is_mended_by_the_next_run(
-    tmp_path: Path, options: list[str]
-) -> None:
-    assert mend_kills(tmp_path, *options) > 100
+@pytest.mark.parametrize("case", KILLED)
+def test_a_kill_before_any_line_is_mended_by_the_next_run(tmp_path: Path, case: str) -> None:
+    assert mend_kills(tmp_path, case, step=1) > 200
 
 
 def test_a_real_client_brings_a_scan_and_hears_that_it_has_not_changed(
