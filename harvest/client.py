@@ -131,23 +131,23 @@ class Client:
             StoppedError: If `stop` was called.
             DownloadError: If no JSON came after all retries, or its kinds by what happened.
         """
-        question = JsonQuestion(self._body, is_doubtful)
-        return self._ask(self._to_url(url, params), question)
+        return self._ask(self._to_url(url, params), JsonQuestion(self._body, is_doubtful))
 
-    def get_page(self, url: str, *, params: Mapping[str, str | int] | None = None) -> Page:
+    def get_page(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        is_doubtful: Callable[[Page], bool] = lambda _: False,
+    ) -> Page:
         """Ask the older site for a page, which may be JSON or a web page.
 
-        Args:
-            url: In any form that `to_canonical` knows.
-            params: The query.
+        The arguments are those of `get_json`.
 
         Raises:
-            NotFoundError: If the server says 404 or 410.
-            BlockedError: If it asks us to stay away.
-            StoppedError: If `stop` was called.
-            DownloadError: If no page came after all retries, or its kinds by what happened.
+            HarvestError: As `get_json`; any page will do in place of JSON.
         """
-        return self._ask(self._to_url(url, params), PageQuestion(self._body))
+        return self._ask(self._to_url(url, params), PageQuestion(self._body, is_doubtful))
 
     def download(
         self, url: str, target: Path, *, since: Version | None = None, most_bytes: int

@@ -106,40 +106,52 @@ def find_fault(leaves: Leaves) -> str:
     return f"expected {first.of} rows, as page 1 said, got {rows} on {len(there)} of {pages} pages"
 
 
-def is_doubtful(page: Any, *, number: int, cacheable: bool) -> bool:
-    """Say whether a page of the API is one that the server sends under load.
+def is_worse(leaf: Leaf | None, before: Leaf | None) -> bool:
+    """Say whether a second look at a page shows less of the same listing than the first one.
 
     Args:
-        page: As parsed.
+        leaf: The later look; None where the page was not there.
+        before: The earlier one.
+    """
+    if leaf is None or before is None:
+        return before is not None
+    less = leaf.rows < before.rows or len(set(leaf.ids)) < len(set(before.ids))
+    return leaf.of == before.of and less
+
+
+def is_doubtful(page: Any, *, number: int, cacheable: bool) -> bool:
+    """Say whether a page is one that the server sends under load.
+
+    Args:
+        page: In the API's shape.
         number: Its number.
         cacheable: Whether the server lets it be kept.
 
     Returns:
-        True for a page without rows that must not be kept, though it is not behind the last
-        one; and for one with fewer rows than its own counts say.
+        True for a page with fewer rows than its own counts promise, and for one that counts
+        none in all and must not be kept. A page behind the last one is empty for good.
+
+    Raises:
+        CatalogError: If it is no listing.
     """
-    results = to_results(page)
-    if not results:
-        return not cacheable and not is_past_end(page)
-    expected = count(page, "of") - (number - 1) * count(page, "perpage")
-    return len(results) < min(expected, count(page, "perpage"))
+    rows, pagination = len(to_results(page)), to_mapping(to_mapping(page).get("pagination"))
+    of, per_page = to_size(pagination.get("of")), to_size(pagination.get("perpage"))
+    if not of:
+        return rows == 0 and not cacheable
+    if not per_page:  # the older site, which may count pages alone
+        return rows == 0 and number <= (to_size(pagination.get("total")) or 0)
+    return rows < min(of - (number - 1) * per_page, per_page)
 
 
-def is_past_end(page: Any) -> bool:
-    """Say whether an empty page of the API is one behind the last."""
-    total, current = count(page, "of", at_least=0), count(page, "current")
-    return total > 0 and current > math.ceil(total / count(page, "perpage"))
-
-
-def count(page: Any, name: str, *, at_least: int = 1) -> int:
+def count(page: Any, name: str) -> int:
     """Read a number of a page's pagination.
 
     Raises:
-        CatalogError: If it is no number, or less than `at_least`.
+        CatalogError: If it is no number, or less than 1.
     """
     pagination: Mapping[str, Any] = to_mapping(to_mapping(page).get("pagination"))
-    value = 0 if pagination.get(name) == 0 else to_size(pagination.get(name))
-    if value is None or value < at_least:
+    value = to_size(pagination.get(name))
+    if not value:
         raise CatalogError(
             f"expected a count under pagination.{name}, got {pagination.get(name)!r}; run "
             "photochrom catalog again"

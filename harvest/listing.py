@@ -1,14 +1,16 @@
 """Edge: ask for the collection's listing, page by page, and keep every raw reply."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from harvest.addresses import WWW
 from harvest.answers import Page, Reply
 from harvest.catalog import mark_repeated, to_results, to_rows
 from harvest.client import Client
-from harvest.errors import CatalogError, NotFoundError
+from harvest.errors import AstrayError, CatalogError, NotFoundError
 from harvest.items import fetch_items, read_items, to_items
 from harvest.leaves import (
     Leaf,
@@ -16,7 +18,7 @@ from harvest.leaves import (
     find_fault,
     find_unsettled,
     is_doubtful,
-    is_past_end,
+    is_worse,
     to_leaf,
 )
 from harvest.ppoc import BASE, CODE, to_listing
@@ -35,7 +37,8 @@ from harvest.records import CatalogRow
 
 COLLECTION = "photochrom-prints"
 MOST_LOOKS = 3
-"""How often a page that does not fit the others is asked for again, before that is its nature."""
+"""How often a page that does not fit the others is asked for again, before that is its nature;
+and how often one that leads elsewhere is asked for."""
 
 OnPage = Callable[[int, int], None]
 """Hears, after each page, how many came and how many there are (0: not known)."""
@@ -66,7 +69,7 @@ def fetch_catalog(
 
     Raises:
         CatalogError: If the listing is incomplete, or a reply is not what it should be.
-        DownloadError: If a reply did not come.
+        DownloadError: If a reply did not come, be it a page's or an item's (`check_items`).
         BlockedError: If the server asks us to stay away.
         StoppedError: If the client was stopped; what came serves the next run.
     """
@@ -119,18 +122,16 @@ def fetch_listing(client: Client, *, road: str, page_size: int, raw: Path, on_pa
     """
     shelf = open_shelf(raw, road)
     begin_listing(shelf, {"road": road, "page_size": page_size})
+    fetch = partial(fetch_leaf, client, road=road, page_size=page_size, shelf=shelf)
 
-    def ask(number: int, *, fresh: bool = False) -> Leaf | None:
-        page = None if fresh else _read_page(shelf, number, road=road)
-        if page is None:
-            page = fetch_page(client, number, road=road, page_size=page_size, shelf=shelf)
-        return None if page is None else to_leaf(page, road=road)
+    def ask(number: int, *, promised: bool) -> Leaf | None:
+        return _read_leaf(shelf, number, road=road) or fetch(number, promised=promised)
 
     leaves = _ask_all(ask, {}, on_page=on_page)
     if not leaves:
         raise _no_rows(road)
     for _ in range(MOST_LOOKS):
-        again = {number: ask(number, fresh=True) for number in find_unsettled(leaves)}
+        again = {number: fetch(number, before=leaves[number]) for number in find_unsettled(leaves)}
         leaves = _ask_all(ask, {**leaves, **again}, on_page=on_page)
     fault = find_fault(leaves)
     if not fault:
@@ -140,13 +141,21 @@ def fetch_listing(client: Client, *, road: str, page_size: int, raw: Path, on_pa
     raise CatalogError(f"{fault}; the catalogue changed meanwhile: run photochrom catalog again")
 
 
-def fetch_page(
-    client: Client, number: int, *, road: str, page_size: int, shelf: Shelf
-) -> Any | None:
+def fetch_leaf(
+    client: Client,
+    number: int,
+    *,
+    road: str,
+    page_size: int,
+    shelf: Shelf,
+    promised: bool = True,
+    before: Leaf | None = None,
+) -> Leaf | None:
     """Ask for one page of the listing, and keep the reply as it came.
 
     A page that claims to be empty and must not be cached is what the server sends under
-    load, and one with fewer rows than it counts is cut short; such a page is asked for again.
+    load, and one with fewer rows than it counts is cut short; such a page is asked for again,
+    and so is one that leads elsewhere.
 
     Args:
         client: The client.
@@ -154,27 +163,31 @@ def fetch_page(
         road: "json" or "pictures".
         page_size: Rows a page.
         shelf: Where it is kept, among the pages of the listing that is begun.
+        promised: Whether there must be such a page; else an empty one may be the end.
+        before: What came of it the last time; it stays when this time shows less.
 
     Returns:
-        The page in the API's shape; None past the end, or where the older site gave none.
+        The page; None where there is none, or none with rows.
 
     Raises:
-        CatalogError: If the reply is no listing, or the listing is empty indeed.
+        CatalogError: If the reply is no listing.
         DownloadError: If no reply came, or none but such ones; not for a 404.
         BlockedError: If the server asks us to stay away.
     """
+    pictures = partial(_ask_pictures, promised=promised)
+    ask: Callable[..., Reply | Page] = _ask_json if road == "json" else pictures
     try:
-        reply = (_ask_json if road == "json" else _ask_pictures)(client, number, page_size)
+        reply = _ask_steadily(partial(ask, client, number, page_size))
     except NotFoundError:
-        return None
+        return before
     page = _to_page(reply.data, reply.text if isinstance(reply, Page) else "", road=road)
-    if to_results(page):
+    leaf = to_leaf(page, road=road) if to_results(page) else None
+    if is_worse(leaf, before):
+        return before
+    if leaf is not None:
         is_json = reply.data is not None
         keep_reply(page_stem(shelf.begun, number), reply.content, is_json=is_json)
-        return page
-    if road != "json" or is_past_end(page):
-        return None
-    raise _no_rows(road)
+    return leaf
 
 
 def _no_rows(road: str) -> CatalogError:
@@ -183,8 +196,16 @@ def _no_rows(road: str) -> CatalogError:
     )
 
 
-Ask = Callable[[int], Leaf | None]
 Params = dict[str, str | int]
+T = TypeVar("T")
+
+
+class Ask(Protocol):
+    """Finds a page that was kept, or asks for it; `promised` as of `fetch_leaf`."""
+
+    def __call__(self, number: int, *, promised: bool) -> Leaf | None:
+        """Find it."""
+        ...
 
 
 def _ask_json(client: Client, number: int, page_size: int) -> Reply:
@@ -197,9 +218,22 @@ def _ask_json(client: Client, number: int, page_size: int) -> Reply:
     return client.get_json(url, params=params, is_doubtful=doubt)
 
 
-def _ask_pictures(client: Client, number: int, page_size: int) -> Page:
+def _ask_pictures(client: Client, number: int, page_size: int, *, promised: bool) -> Page:
     params: Params = {"co": CODE, "sp": number, "c": page_size, "st": "grid", "fo": "json"}
-    return client.get_page(f"{BASE}search/", params=params)
+
+    def doubt(reply: Page) -> bool:
+        page = to_listing(reply.data, reply.text)
+        return promised and is_doubtful(page, number=number, cacheable=reply.cacheable)
+
+    return client.get_page(f"{BASE}search/", params=params, is_doubtful=doubt)
+
+
+def _ask_steadily(ask: Callable[[], T]) -> T:
+    """Ask again where the answer led elsewhere: that may pass."""
+    for _ in range(MOST_LOOKS - 1):
+        with suppress(AstrayError):
+            return ask()
+    return ask()
 
 
 def _ask_all(ask: Ask, known: Leaves, *, on_page: OnPage) -> dict[int, Leaf | None]:
@@ -211,9 +245,10 @@ def _ask_all(ask: Ask, known: Leaves, *, on_page: OnPage) -> dict[int, Leaf | No
     leaves = dict(known)
     while (of := _find_length(leaves)) is None or len(leaves) < of:
         number = len(leaves) + 1
-        leaf = ask(number)
+        ask_it = partial(ask, number, promised=of is not None or number == 1)
+        leaf = ask_it()
         if of is None and not _brings_rows(leaf, leaves):
-            leaf = ask(number)
+            leaf = ask_it()
             if not _brings_rows(leaf, leaves):
                 break
         leaves[number] = leaf
@@ -232,13 +267,15 @@ def _brings_rows(leaf: Leaf | None, leaves: Leaves) -> bool:
     return leaf is not None and not set(leaf.ids) <= known
 
 
-def _read_page(shelf: Shelf, number: int, *, road: str) -> Any | None:
+def _read_leaf(shelf: Shelf, number: int, *, road: str) -> Leaf | None:
     """Read a page that an interrupted run left; a damaged one counts as missing."""
     try:
         reply = read_reply(page_stem(shelf.begun, number))
+        if reply is None:
+            return None
+        return to_leaf(_to_page(reply.data, reply.text, road=road), road=road)
     except CatalogError:
         return None
-    return None if reply is None else _to_page(reply.data, reply.text, road=road)
 
 
 def _read_listing(shelf: Shelf, *, road: str) -> tuple[list[CatalogRow], int]:

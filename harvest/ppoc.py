@@ -48,8 +48,8 @@ def to_listing(data: Any, text: str) -> Json:
         text: The page as text.
 
     Returns:
-        `results` with records, and `pagination` with `of`, the number of rows in all, and
-        `total`, that of pages; each None where the page does not say.
+        `results` with records, and `pagination` with `of`, the number of rows in all, `total`,
+        that of pages, and `perpage`; each None where the page does not say.
 
     Raises:
         CatalogError: If it is neither a search in JSON nor HTML.
@@ -66,7 +66,11 @@ def to_listing(data: Any, text: str) -> Json:
     of = to_size(search.get("hits")) or to_size(pages.get("of"))
     return {
         "results": [to_record(result) for result in results],
-        "pagination": {"of": of, "total": to_size(pages.get("total"))},
+        "pagination": {
+            "of": of,
+            "total": to_size(pages.get("total")),
+            "perpage": to_size(pages.get("perpage")),
+        },
     }
 
 
@@ -185,7 +189,11 @@ def _to_html_listing(text: str) -> Json:
             _to_record(item_id, title=max(titles, key=len), urls=images, block={})
             for item_id, (titles, images) in found.items()
         ],
-        "pagination": {"of": int(ranges[1].replace(",", "")) if ranges else None, "total": None},
+        "pagination": {
+            "of": int(ranges[1].replace(",", "")) if ranges else None,
+            "total": None,
+            "perpage": None,
+        },
     }
 
 

@@ -84,6 +84,7 @@ class PageQuestion:
     """Asks the older site, which gives JSON or a web page as it likes."""
 
     body: Body
+    is_doubtful: Callable[[Page], bool]
     accepted: Collection[int] = (200,)
 
     def to_headers(self) -> Mapping[str, str]:
@@ -97,15 +98,18 @@ class PageQuestion:
         """Read a page, and parse it where it says that it is JSON.
 
         Raises:
-            SpoiltError: If it says so and is none.
+            SpoiltError: If it says so and is none, or cannot be right.
         """
         content = b"".join(self.body(response, MOST_REPLY_BYTES))
-        return Page(
+        page = Page(
             data=_parse(content) if is_json(response.headers) else None,
             text=to_text(content, response.headers),
             content=content,
             cacheable=is_cacheable(response.headers),
         )
+        if self.is_doubtful(page):
+            raise SpoiltError("well formed, and cannot be right")
+        return page
 
 
 @dataclass(frozen=True, slots=True)

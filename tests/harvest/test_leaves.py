@@ -9,7 +9,7 @@ from harvest.leaves import (
     find_fault,
     find_unsettled,
     is_doubtful,
-    is_past_end,
+    is_worse,
     to_leaf,
 )
 from tests.harvest.records import item, page
@@ -79,13 +79,47 @@ def test_an_empty_page_is_doubtful_unless_it_may_be_kept_or_lies_behind_the_last
     assert is_doubtful(page(of=0), number=1, cacheable=False)
     assert not is_doubtful(page(of=0), number=1, cacheable=True)
     behind = page(of=5, perpage=2, number=9)
-    assert is_past_end(behind)
     assert not is_doubtful(behind, number=9, cacheable=False)
 
 
 def test_a_page_with_fewer_rows_than_it_counts_is_doubtful() -> None:
     assert is_doubtful(page(item(), of=5, perpage=2), number=2, cacheable=True)
     assert not is_doubtful(page(item(), of=5, perpage=2), number=3, cacheable=True)
+    assert is_doubtful(page(of=5, perpage=2), number=3, cacheable=True)
+
+
+@pytest.mark.parametrize(
+    ("counts", "rows", "doubtful"),
+    [
+        ({"of": 5, "total": 3, "perpage": 2}, 1, True),
+        ({"of": 5, "total": 3}, 1, False),  # which the other pages show
+        ({"of": 5, "total": 3}, 0, True),
+        ({"of": 3, "total": 1}, 0, False),
+        ({}, 0, True),
+    ],
+)
+def test_the_older_sites_counts_count_as_far_as_they_go(
+    counts: dict[str, int], rows: int, doubtful: bool
+) -> None:
+    found = {"results": [{}] * rows, "pagination": counts}
+    assert is_doubtful(found, number=2, cacheable=False) is doubtful
+
+
+@pytest.mark.parametrize(
+    ("later", "worse"),
+    [
+        (None, True),
+        (leaf("a"), True),
+        (leaf("a", "a"), True),
+        (leaf("a", "c"), False),
+        (leaf("a", of=4), False),  # the listing itself is another
+    ],
+)
+def test_a_look_that_shows_less_of_the_same_listing_is_worse(
+    later: Leaf | None, worse: bool
+) -> None:
+    assert is_worse(later, leaf("a", "b")) is worse
+    assert not is_worse(later, None)
 
 
 @pytest.mark.parametrize("value", [None, "many", -1, 0, True, [3], 1.5])

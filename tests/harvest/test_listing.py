@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harvest.crosscheck import compare_rows
-from harvest.errors import BlockedError, CatalogError, DownloadError
+from harvest.errors import AstrayError, BlockedError, CatalogError, DownloadError
 from harvest.listing import MOST_LOOKS, fetch_catalog, read_catalog
 from harvest.records import CatalogReason, CatalogRow
 from tests.harvest.conftest import (
@@ -206,6 +206,19 @@ def test_a_row_that_moved_between_pages_is_found_again(
     assert len(asked(library)) == 3 + 2 * 2
 
 
+@pytest.mark.parametrize("worse", [page(item(1), of=5, perpage=2), page(item(1), item(1), of=5)])
+def test_a_second_look_that_shows_less_is_not_taken(
+    library: Library, make_client: MakeClient, tmp_path: Path, worse: dict[str, Any]
+) -> None:
+    tell_listing(library)
+    worse["pagination"]["perpage"] = len(worse["results"])  # else it would be doubtful at once
+    library.tell(page_url(2), json_answer(page(item(1), item(4), number=2, of=5, perpage=2)))
+    library.scripts[page_url(1)].append(json_answer(worse))
+    rows = fetch(make_client, tmp_path)
+    assert [row.resource_id for row in rows if not row.reason] == [FIVE[0], FIVE[1], *FIVE[3:]]
+    assert read_catalog(tmp_path, "json") == rows
+
+
 def test_a_row_that_stays_double_is_the_catalogues_own(
     library: Library, make_client: MakeClient, tmp_path: Path
 ) -> None:
@@ -256,6 +269,31 @@ def test_a_listing_that_does_not_add_up_is_not_taken_up_again(
     with pytest.raises(CatalogError, match="changed meanwhile"):
         fetch(make_client, tmp_path)
     tell_listing(library)
+    assert ids(fetch(make_client, tmp_path)) == FIVE
+
+
+@pytest.mark.parametrize("road", ["json", "pictures"])
+def test_a_page_that_leads_elsewhere_is_asked_again_and_not_for_ever(
+    library: Library, make_client: MakeClient, tmp_path: Path, road: str
+) -> None:
+    tell_listing(library)
+    tell_pictures(library, html=False)
+    url = (page_url if road == "json" else grid_url)(2)
+    astray = Answer(302, b"", {"Location": "https://example.org/elsewhere"})
+    library.scripts[url][:0] = [astray] * (MOST_LOOKS - 1)
+    assert ids(fetch(make_client, tmp_path, road=road)) == FIVE
+    library.tell(url, astray)
+    with pytest.raises(AstrayError, match=r"example\.org"):
+        fetch(make_client, tmp_path, road=road)
+
+
+def test_a_page_without_counts_is_not_kept_for_the_next_run(
+    library: Library, make_client: MakeClient, tmp_path: Path
+) -> None:
+    tell_listing(library)
+    library.scripts[page_url(2)].insert(0, json_answer({"results": [item(3)]}))
+    with pytest.raises(CatalogError, match="expected a count"):
+        fetch(make_client, tmp_path)
     assert ids(fetch(make_client, tmp_path)) == FIVE
 
 
@@ -359,6 +397,33 @@ def test_a_page_of_the_older_site_that_comes_empty_is_asked_again(
 ) -> None:
     tell_pictures(library, html=False)
     library.scripts[grid_url(2)].insert(0, json_answer(pictures_page(of=5, pages=3)))
+    assert ids(fetch(make_client, tmp_path, road="pictures")) == FIVE
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        json_answer(pictures_page(of=0, pages=0), cache="no-cache, max-age=0"),
+        html_answer("<p>The Library is being improved</p>", cache="no-store"),
+    ],
+)
+def test_a_page_that_the_older_site_sends_under_load_is_asked_again_and_never_taken(
+    library: Library, make_client: MakeClient, tmp_path: Path, load: Answer
+) -> None:
+    tell_pictures(library, html=False)
+    for number in (1, 3):
+        library.scripts[grid_url(number)][:0] = [load, load]
+    assert ids(fetch(make_client, tmp_path, road="pictures")) == FIVE
+    library.tell(grid_url(2), load)
+    with pytest.raises(DownloadError, match="cannot be right"):
+        fetch(make_client, tmp_path, road="pictures")
+
+
+def test_a_grid_that_does_not_count_may_end_with_a_page_that_is_not_kept(
+    library: Library, make_client: MakeClient, tmp_path: Path
+) -> None:
+    tell_pictures(library, html=True, of=None)
+    library.tell(grid_url(4), html_answer("<p>Your search found no items.</p>", cache=""))
     assert ids(fetch(make_client, tmp_path, road="pictures")) == FIVE
 
 

@@ -48,6 +48,17 @@ def test_a_page_may_be_json(library: Library, make_client: MakeClient) -> None:
     assert (page.data, page.text, page.cacheable) == ({"a": [1]}, '{"a": [1]}', True)
 
 
+def test_a_page_that_cannot_be_right_is_asked_for_again(
+    library: Library, make_client: MakeClient
+) -> None:
+    library.tell(PAGE, json_answer({}, cache="no-store"), json_answer({"a": 1}))
+    page = make_client().get_page(PAGE, is_doubtful=lambda page: not page.cacheable)
+    assert page.data == {"a": 1}
+    with pytest.raises(DownloadError, match="cannot be right"):
+        make_client(retries=1).get_page(PAGE, is_doubtful=lambda _: True)
+    assert len(library.asked) == 2 + 2
+
+
 def test_an_unchanged_file_is_not_sent_again(
     library: Library, make_client: MakeClient, tmp_path: Path
 ) -> None:

@@ -95,7 +95,7 @@ def test_a_missing_key_is_read_from_the_link() -> None:
 
 def test_the_search_says_how_many_rows_and_pages_there_are() -> None:
     listing = to_listing(pictures_page(pictures_result(), of=7501, pages=76), "")
-    assert listing["pagination"] == {"of": 7501, "total": 76}
+    assert listing["pagination"] == {"of": 7501, "total": 76, "perpage": None}
 
 
 def test_the_grid_gives_each_item_once_with_its_title() -> None:

@@ -16,7 +16,7 @@ from harvest.catalog import choose_rendition, to_item_rows, to_results, to_rows
 from harvest.crosscheck import compare_rows
 from harvest.dates import FIRST_YEAR, LAST_YEAR
 from harvest.errors import CatalogError
-from harvest.leaves import find_unsettled, is_doubtful, is_past_end, to_leaf
+from harvest.leaves import find_unsettled, is_doubtful, to_leaf
 from harvest.manifest import CATALOG_SCHEMA, write_manifest
 from harvest.ppoc import to_item_reply, to_listing
 from harvest.records import CatalogReason, CatalogRow, CatalogState
@@ -165,8 +165,6 @@ def read_anything(reply: Json, folder: Path | None = None) -> None:
     for cacheable in (True, False):
         with suppress(CatalogError):
             is_doubtful(reply, number=1, cacheable=cacheable)
-    with suppress(CatalogError):
-        is_past_end(reply)
 
 
 OURS = st.sampled_from(
