@@ -8,8 +8,9 @@ from prefect.artifacts import create_markdown_artifact
 from flows.params import Params
 from harvest.client import Client
 from harvest.crosscheck import Difference, compare_rows
-from harvest.items import fetch_own_rows, to_items
+from harvest.items import fetch_own_rows
 from harvest.records import CatalogRow, CatalogState
+from harvest.replies import to_items
 
 HEAD = "| item | resource | field | json | pictures |\n|---|---|---|---|---|\n"
 SAID = 10

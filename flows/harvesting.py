@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,8 @@ from harvest.catalog import mark_repeated
 from harvest.client import Client
 from harvest.download import check_reached, download_batch, prune_scans, try_batch
 from harvest.entries import EntryState
-from harvest.items import fetch_items, to_items
+from harvest.errors import HarvestError
+from harvest.items import check_items, fetch_replies
 from harvest.ledger import Ledger
 from harvest.listing import fetch_catalog, read_catalog
 from harvest.locks import share, try_hold
@@ -35,7 +35,9 @@ from harvest.manifest import (
     read_source,
     write_manifest,
 )
+from harvest.params import HarvestParams
 from harvest.records import CatalogRow, CatalogState, Scan, ScanState
+from harvest.replies import find_alone, read_items, to_items
 from harvest.sources import open_client, to_state, to_workers
 from harvest.store import Store
 
@@ -57,14 +59,17 @@ def catalog(
 
     def work() -> str:
         if rebuild:
-            rows = read_catalog(raw, params.harvest.road, detail=params.harvest.detail)
+            listing = read_catalog(raw, params.harvest.road, detail="listing")
         else:
             with _alone(project), _open(project, params) as (client, _):
-                rows = _ask_catalog(client, params, raw=raw)
+                listing = _ask_catalog(client, params, raw=raw)
+        rows, by_listing = _read_rows(listing, params.harvest, raw=raw)
         schema = of_source(CATALOG_SCHEMA, params.harvest.source)
         write_manifest(project.data / "catalog.parquet", rows, schema)
         line = publish_account(project, "catalog", size=params.preprocess.size)
         said = f"{line.seen} rows, {line.passed} resources listed; {line.held_or_none} held back"
+        if by_listing:
+            said += f"; items without a reply of their own, as the listing has them: {by_listing}"
         if crosscheck == 0:
             return said
         tally = Tally(WWW, total=crosscheck)
@@ -123,7 +128,11 @@ def _read_listed(path: Path, *, source: str) -> list[CatalogRow]:
 
 
 def _ask_catalog(client: Client, params: Params, *, raw: Path) -> list[CatalogRow]:
-    """Ask for the listing and, where `harvest.detail` says so, for each of its items."""
+    """Ask for the listing and, where `harvest.detail` says so, for each of its items.
+
+    Returns:
+        The listing's rows; the items' replies are on the disk.
+    """
     harvest, tally = params.harvest, Tally(WWW, total=0)
 
     def ask_listing(_: Sequence[None]) -> list[CatalogRow]:
@@ -137,19 +146,34 @@ def _ask_catalog(client: Client, params: Params, *, raw: Path) -> list[CatalogRo
         )
         return rows
 
-    def ask_items(batch: Sequence[list[CatalogRow]]) -> list[CatalogRow]:
-        rows = fetch_items(client, batch, road=harvest.road, raw=raw)
-        tally.count(items=len(batch))
-        return rows
+    def ask_items(batch: Sequence[list[CatalogRow]]) -> dict[str, HarvestError]:
+        missing = fetch_replies(client, batch, road=harvest.road, raw=raw)
+        for item_id, error in missing.items():
+            get_run_logger().warning("item %s: no reply of its own: %s", item_id, error)
+            tally.count("no_reply")
+        tally.count(items=len(batch) - len(missing))
+        return missing
 
     with attend(tally, client=client, params=harvest, stop=client.stop):
         run = partial(run_batches, show=_ignore, stop=client.stop)
         (rows,) = run(ask_listing, [[None]], stage="catalog")
-        if harvest.detail == "listing":
-            return rows
-        items = to_items(rows)
-        tally.set(0, len(items))
-        return mark_repeated([*chain.from_iterable(run(ask_items, cut(items), stage="items"))])
+        if harvest.detail == "item":
+            items = to_items(rows)
+            tally.set(0, len(items))
+            missing = run(ask_items, cut(items), stage="items")
+            check_items({item_id: why for part in missing for item_id, why in part.items()})
+        return rows
+
+
+def _read_rows(
+    listing: Sequence[CatalogRow], harvest: HarvestParams, *, raw: Path
+) -> tuple[list[CatalogRow], int]:
+    """Read what the items' own replies add to the listing; count the items that have none."""
+    if harvest.detail == "listing":
+        return list(listing), 0
+    items = to_items(listing)
+    rows = mark_repeated(read_items(items, road=harvest.road, raw=raw))
+    return rows, len(find_alone(items, road=harvest.road, raw=raw))
 
 
 def _download(

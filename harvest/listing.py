@@ -11,7 +11,7 @@ from harvest.answers import Page, Reply
 from harvest.catalog import mark_repeated, to_results, to_rows
 from harvest.client import Client
 from harvest.errors import AstrayError, CatalogError, NotFoundError
-from harvest.items import fetch_items, read_items, to_items
+from harvest.items import fetch_items
 from harvest.leaves import (
     Leaf,
     Leaves,
@@ -34,6 +34,7 @@ from harvest.raw import (
     read_reply,
 )
 from harvest.records import CatalogRow
+from harvest.replies import read_items, to_items
 
 COLLECTION = "photochrom-prints"
 MOST_LOOKS = 3

@@ -1,14 +1,21 @@
-"""Runs the `photochrom` command in a project of a test's own."""
+"""Runs the `photochrom` command in a project of a test's own, against a replica if it likes."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
+from replica.entries import Entry, read_log
+
 ROOT = Path(__file__).resolve().parents[1]
+WORKERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +38,7 @@ class Checkout:
 
     def run(self, stage: str, *words: str) -> str:
         """Run one `photochrom` command that must succeed, and return what it printed."""
-        done = self.call("photochrom", stage, *words, *self._overrides())
+        done = self.call("photochrom", stage, *words, *self.overrides())
         assert done.returncode == 0, f"{stage}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
@@ -39,7 +46,7 @@ class Checkout:
         for stage in stages:
             self.run(stage)
 
-    def _overrides(self) -> list[str]:
+    def overrides(self) -> list[str]:
         return [word for setting in self.settings for word in ("--set", setting)]
 
 
@@ -70,3 +77,33 @@ def copy_checkout(root: Path) -> Checkout:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, root / name)
     return Checkout(root)
+
+
+@contextmanager
+def serve(items: int, *words: str) -> Iterator[str]:
+    """A replica of plain pictures in a process of its own; gives its address."""
+    command = [sys.executable, "-m", "replica", "--items", str(items), "--seed", "1"]
+    command += ["--style", "plain", "--until-stdin-closes", *words]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        yield json.loads(process.stdout.readline())["url"]
+        process.stdin.close()
+
+
+def lay_plan(path: Path, **plan: object) -> Path:
+    path.write_text(yaml.safe_dump({"seed": 1, **plan}))
+    return path
+
+
+def aim(root: Path, url: str, items: int, *settings: str) -> Checkout:
+    """A project that harvests the replica at an address."""
+    shown = (f"replica.url={url}", f"replica.items={items}", "replica.style=plain")
+    return make_project(root, *shown, f"harvest.workers={WORKERS}", *settings)
+
+
+def read_lines(log: Path) -> list[Entry]:
+    """What the Library was asked; a harvest also asks the replica what it shows."""
+    return [entry for entry in read_log(log) if entry.route != "about"] if log.is_file() else []

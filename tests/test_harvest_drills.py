@@ -6,17 +6,14 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-import yaml
 
 from flows.project import Project
 from flows.server import find_server
@@ -24,38 +21,21 @@ from harvest.manifest import CATALOG_SCHEMA, SCANS_SCHEMA, read_manifest
 from replica.entries import Entry, read_log
 from replica.judge import judge, to_table
 from replica.tally import tally_files
-from tests.pipeline import ROOT, Checkout, environment, make_project
+from tests.pipeline import (
+    ROOT,
+    WORKERS,
+    Checkout,
+    aim,
+    environment,
+    lay_plan,
+    read_lines,
+    serve,
+)
 
 pytestmark = pytest.mark.drill
 
 KILLS = 20
-WORKERS = 4
 WWW, TILE = "www.loc.gov", "tile.loc.gov"
-
-
-@contextmanager
-def serve(items: int, *words: str) -> Iterator[str]:
-    """A replica of plain pictures in a process of its own; gives its address."""
-    command = [sys.executable, "-m", "replica", "--items", str(items), "--seed", "1"]
-    command += ["--style", "plain", "--until-stdin-closes", *words]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        yield json.loads(process.stdout.readline())["url"]
-        process.stdin.close()
-
-
-def lay_plan(path: Path, **plan: object) -> Path:
-    path.write_text(yaml.safe_dump({"seed": 1, **plan}))
-    return path
-
-
-def aim(root: Path, url: str, items: int, *settings: str) -> Checkout:
-    """A project that harvests the replica at an address."""
-    shown = (f"replica.url={url}", f"replica.items={items}", "replica.style=plain")
-    return make_project(root, *shown, f"harvest.workers={WORKERS}", *settings)
 
 
 def start(project: Checkout, stage: str) -> subprocess.Popen[str]:
@@ -68,11 +48,6 @@ def start(project: Checkout, stage: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def read_lines(log: Path) -> list[Entry]:
-    """What the Library was asked; a harvest also asks the replica what it shows."""
-    return [entry for entry in read_log(log) if entry.route != "about"] if log.is_file() else []
 
 
 def wait_for_lines(log: Path, count: int, process: subprocess.Popen[str]) -> bool:

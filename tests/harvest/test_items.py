@@ -9,18 +9,29 @@ from typing import Any
 import pytest
 
 from harvest.catalog import to_rows
-from harvest.errors import BlockedError, DownloadError
+from harvest.errors import (
+    AstrayError,
+    BlockedError,
+    CatalogError,
+    DisallowedError,
+    DownloadError,
+    ForbiddenError,
+    HarvestError,
+    NotFoundError,
+    TooLargeError,
+)
 from harvest.items import (
     LOOKS,
+    MOST_IN_A_ROW,
+    check_items,
     fetch_item,
     fetch_items,
     fetch_own_rows,
     fetch_replies,
-    read_items,
-    to_items,
 )
 from harvest.listing import fetch_catalog, read_catalog
 from harvest.records import CatalogRow, CatalogState, Role
+from harvest.replies import find_alone, read_items, to_items
 from tests.harvest.conftest import (
     Answer,
     Library,
@@ -177,28 +188,87 @@ def test_one_item_that_does_not_come_is_missing_and_the_next_run_asks_for_it(
 ) -> None:
     library.tell(item_url(1), Answer(500))
     library.tell(item_url(2), json_answer(reply_of(2)))
-    missing = fetch_replies(make_client(retries=0), listed(1, 2), road="json", raw=tmp_path)
-    assert list(missing) == ["2001000001"]
+    with pytest.raises(DownloadError, match=r"without an answer: 1.*2001000001.*--rebuild"):
+        fetch_items(make_client(retries=0), listed(1, 2), road="json", raw=tmp_path)
+    assert find_alone(listed(1, 2), road="json", raw=tmp_path) == ["2001000001"]
     library.tell(item_url(1), json_answer(reply_of(1)))
     library.asked.clear()
     assert fetch_replies(make_client(), listed(1, 2), road="json", raw=tmp_path) == {}
+    assert find_alone(listed(1, 2), road="json", raw=tmp_path) == []
     assert len(asked(library)) == 1
 
 
-@pytest.mark.parametrize(("lost", "requests"), [((1, 3), 4 + 2 + 2), ((1, 2, 3), 3)])
-def test_several_items_that_do_not_come_are_the_network(
-    library: Library,
-    make_client: MakeClient,
-    tmp_path: Path,
-    lost: tuple[int, ...],
-    requests: int,
+def test_items_that_never_come_do_not_keep_the_others_from_coming(
+    library: Library, make_client: MakeClient, tmp_path: Path
+) -> None:
+    numbers = range(1, 9)
+    for number in numbers:
+        library.tell(item_url(number), Answer(500) if number % 2 else json_answer(reply_of(number)))
+    missing = fetch_replies(make_client(retries=0), listed(*numbers), road="json", raw=tmp_path)
+    assert list(missing) == [f"200100000{number}" for number in (1, 3, 5, 7)]
+    assert len(asked(library)) == 8 + 4 * (LOOKS - 1)
+
+
+def test_several_items_in_a_row_that_do_not_come_are_the_network(
+    library: Library, make_client: MakeClient, tmp_path: Path
 ) -> None:
     for number in range(1, 5):
-        answer = Answer(500) if number in lost else json_answer(reply_of(number))
-        library.tell(item_url(number), answer)
+        library.tell(item_url(number), Answer(500))
     with pytest.raises(DownloadError, match="500"):
-        fetch_items(make_client(retries=0), listed(1, 2, 3, 4), road="json", raw=tmp_path)
-    assert len(asked(library)) == requests
+        fetch_replies(make_client(retries=0), listed(1, 2, 3, 4), road="json", raw=tmp_path)
+    assert len(asked(library)) == MOST_IN_A_ROW
+
+
+NOTHING = [json_answer({"item": None}), html_answer("<p>The Library is being improved</p>")]
+
+
+@pytest.mark.parametrize(("road", "nothing"), [("json", NOTHING[0]), ("pictures", NOTHING[1])])
+def test_a_reply_that_says_nothing_counts_when_the_server_means_it(
+    library: Library, make_client: MakeClient, tmp_path: Path, road: str, nothing: Answer
+) -> None:
+    url = item_url(1) if road == "json" else picture_url(1)
+    library.tell(url, nothing)
+    assert fetch_items(make_client(), listed(1), road=road, raw=tmp_path) == listed(1)[0]
+    assert len(asked(library)) == LOOKS
+    assert find_alone(listed(1), road=road, raw=tmp_path) == ["2001000001"]
+    under_load = Answer(200, nothing.body, nothing.headers | {"Cache-Control": "no-store"})
+    library.tell(url, under_load)
+    with pytest.raises(DownloadError, match="cannot be right"):
+        fetch_items(make_client(), listed(1), road=road, raw=tmp_path)
+    reply = reply_of(1) if road == "json" else pictures_item(1)
+    library.tell(url, under_load, under_load, json_answer(reply))
+    library.asked.clear()
+    assert fetch_replies(make_client(), listed(1), road=road, raw=tmp_path) == {}
+    assert len(asked(library)) == 3
+
+
+def test_a_reply_that_is_another_items_is_not_kept(
+    library: Library, make_client: MakeClient, tmp_path: Path
+) -> None:
+    library.tell(item_url(1), json_answer(reply_of(7)))
+    missing = fetch_replies(make_client(), listed(1), road="json", raw=tmp_path)
+    assert "that of another" in str(missing["2001000001"])
+    assert files_below(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        AstrayError,
+        CatalogError,
+        DisallowedError,
+        ForbiddenError,
+        NotFoundError,
+        TooLargeError,
+    ],
+)
+def test_an_answer_lets_the_listings_word_stand_and_silence_does_not(
+    kind: type[HarvestError],
+) -> None:
+    check_items({})
+    check_items({"1": kind("an answer")})
+    with pytest.raises(DownloadError, match="without an answer: 1, the first one 2 "):
+        check_items({"1": kind("an answer"), "2": DownloadError("none")})
 
 
 def test_what_a_reply_leaves_out_the_listing_fills(

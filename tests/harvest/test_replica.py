@@ -14,13 +14,13 @@ from harvest.catalog import to_item_rows
 from harvest.client import Client
 from harvest.crosscheck import compare_rows, find_unmatched
 from harvest.download import download_batch
-from harvest.items import to_items
 from harvest.ledger import Ledger
 from harvest.listing import fetch_catalog, read_catalog
 from harvest.manifest import CATALOG_SCHEMA, SCANS_SCHEMA, read_catalog_rows, write_manifest
 from harvest.manners import Manners
 from harvest.ppoc import to_item_reply
 from harvest.records import CatalogRow, CatalogState, Role, ScanState
+from harvest.replies import to_items
 from harvest.store import Store
 
 ITEMS = 24
