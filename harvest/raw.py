@@ -50,6 +50,11 @@ class Shelf:
         return self.folder / "listing.next"
 
     @property
+    def old(self) -> Path:
+        """Pages that are about to be removed, for an instant."""
+        return self.folder / "listing.old"
+
+    @property
     def items(self) -> Path:
         """Replies of single items."""
         return self.folder / "items"
@@ -175,7 +180,7 @@ def finish_listing(shelf: Shelf, *, pages: int) -> None:
 
     Args:
         shelf: Where.
-        pages: How many pages it has; those behind them go.
+        pages: How many pages it has; those behind them go, and what kills left beside them.
 
     Raises:
         CatalogError: If one of them is gone, as when two processes list at once.
@@ -186,11 +191,16 @@ def finish_listing(shelf: Shelf, *, pages: int) -> None:
             f"{shelf.begun}: expected {pages} pages, found {len(numbers)}; another process took "
             "them: wait for its end, and run photochrom catalog again"
         )
-    for path in (path for path, number in numbers.items() if number > pages):
-        path.unlink()
-    shutil.rmtree(shelf.listing, ignore_errors=True)
+    for path in shelf.begun.iterdir():
+        if path.name != _SETTINGS and not 1 <= numbers.get(path, 0) <= pages:
+            path.unlink(missing_ok=True)
+    # Whole or not at all, also for who reads it after a kill: rmtree takes page by page.
+    shutil.rmtree(shelf.old, ignore_errors=True)
+    if shelf.listing.exists():
+        shelf.listing.rename(shelf.old)
     shelf.begun.rename(shelf.listing)
     (shelf.listing / _SETTINGS).unlink(missing_ok=True)
+    shutil.rmtree(shelf.old, ignore_errors=True)
 
 
 def drop_listing(shelf: Shelf, *, pages: Iterable[int]) -> None:
