@@ -177,6 +177,8 @@ def _count(manifest: Ledgered, rows: list[Row] | None, *, expected: Counter[str]
                 f"{manifest.stage}: {manifest.path.name} lacks {lost} of the {expected.total()} "
                 f"scans that the stage before passed on, and has {foreign} others; run `dvc repro`"
             )
+    if manifest.stage == "scans" and not fault:
+        fault = _find_lost_files(manifest.path.parent, rows)
     return Line(
         manifest.stage,
         manifest.unit,
@@ -186,6 +188,15 @@ def _count(manifest: Ledgered, rows: list[Row] | None, *, expected: Counter[str]
         marked=_mark([row for row in rows if row["state"] in manifest.passing]),
         fault=fault,
     )
+
+
+def _find_lost_files(data: Path, rows: Sequence[Row]) -> str:
+    """Say whether files that the scans' manifest names are gone; none at all were not fetched."""
+    named = [data / row["path"] for row in rows if row["path"] is not None]
+    lost = sum(not path.is_file() for path in named)
+    if lost in (0, len(named)):
+        return ""
+    return f"scans: {lost} of {len(named)} files are not there; run `photochrom scans`"
 
 
 def _mark(rows: Sequence[Row]) -> dict[str, int]:

@@ -65,6 +65,10 @@ def main() -> None:
     except known_errors() as exc:
         typer.secho(f"photochrom: {exc}", fg=typer.colors.RED, err=True)
         sys.exit(1)
+    except OSError as exc:
+        said = f"photochrom: {exc}; see that the disk has room and that you may write there"
+        typer.secho(f"{said}, and run the command again", fg=typer.colors.RED, err=True)
+        sys.exit(1)
 
 
 def known_errors() -> tuple[type[Exception], ...]:
@@ -121,7 +125,7 @@ def catalog(
         bool, typer.Option("--rebuild", help="From the raw replies on disk; nobody is asked.")
     ] = False,
     crosscheck: Annotated[
-        int, typer.Option(metavar="N", help="Compare N items with the other harvest.road.")
+        int, typer.Option(metavar="N", min=0, help="Compare N items with the other harvest.road.")
     ] = 0,
 ) -> None:
     """Run the stage `catalog`."""
@@ -217,7 +221,9 @@ def summary(params: ParamsFile = None, settings: Settings = None) -> None:
 def replica(
     params: ParamsFile = None,
     settings: Settings = None,
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")
+    ] = 0,
     faults: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A plan of what shall go wrong.")
     ] = None,

@@ -21,6 +21,10 @@ class AccountError(FlowsError):
     """What is to be counted or shown is missing or torn."""
 
 
+class FolderError(FlowsError):
+    """A folder cannot be written to."""
+
+
 class CancelledError(FlowsError):
     """A run was cancelled in the Prefect UI."""
 

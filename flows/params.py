@@ -15,6 +15,9 @@ from preprocess.params import PreprocessParams
 from replica.params import ReplicaParams
 from train.params import TrainParams
 
+NO_YAML = (yaml.YAMLError, ValueError, RecursionError)
+"""What the parser raises; a date such as 2026-13-45 and 3,000 brackets are among it."""
+
 
 class Params(BaseModel, frozen=True, extra="forbid"):
     """All of params.yaml: one section for each package, typed by the package."""
@@ -54,7 +57,7 @@ def _read_tree(path: Path) -> dict[str, Any]:
             f"{path}: expected a params file, could not read it ({exc}); "
             "name another one with --params"
         ) from exc
-    except yaml.YAMLError as exc:
+    except NO_YAML as exc:
         raise ParamsError(f"{path}: expected YAML; {exc}") from exc
     if not isinstance(tree, dict):
         raise ParamsError(f"{path}: expected sections of settings, got {type(tree).__name__}")
@@ -69,8 +72,8 @@ def _override(tree: dict[str, Any], text: str) -> str:
         raise ParamsError(f"--set {text}: expected section.key=value")
     try:
         parsed = yaml.safe_load(value)
-    except yaml.YAMLError as exc:
-        raise ParamsError(f"--set {text}: expected a YAML value; {exc}") from exc
+    except NO_YAML as exc:
+        raise ParamsError(f"--set {text[:200]}: expected a YAML value; {exc}") from exc
     node = tree
     for key in keys[:-1]:
         below = node.setdefault(key, {})

@@ -1,13 +1,18 @@
 """From a command to its stage's flow: what must be right before a server starts, and after."""
 
 import importlib
+import os
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryFile
 
-from flows.errors import CancelledError
+from flows.errors import CancelledError, FolderError
 from flows.params import Params
 from flows.project import Project
 from flows.server import use_server
 from flows.stages import Stage
+
+PROBE_BYTES = 65_536
 
 
 def run_flow(stage: Stage, project: Project, params: Params, options: Mapping[str, object]) -> str:
@@ -24,6 +29,7 @@ def run_flow(stage: Stage, project: Project, params: Params, options: Mapping[st
 
     Raises:
         CancelledError: If the run was cancelled in the UI.
+        FolderError: If nothing can be written in data/ or .photochrom/.
         HarvestError: If the source is `loc` and lacks a contact.
         ServerError: If there is no server to be had.
     """
@@ -31,6 +37,8 @@ def run_flow(stage: Stage, project: Project, params: Params, options: Mapping[st
         from flows.planning import announce
 
         announce(project, params)
+    for folder in (project.data, project.state):
+        check_writable(folder)
     use_server(project)
     # Imported last: Prefect takes a second, and reads its environment at that moment.
     from prefect import tags
@@ -49,3 +57,22 @@ def run_flow(stage: Stage, project: Project, params: Params, options: Mapping[st
             f"`photochrom {stage.name}` to go on"
         ) from exc
     return summary
+
+
+def check_writable(folder: Path) -> None:
+    """See that files can be written, before anyone is asked for any.
+
+    Raises:
+        FolderError: If they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as file:
+            file.write(b"x" * PROBE_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as exc:
+        raise FolderError(
+            f"{folder}: expected a folder with room, in which you may write, and cannot "
+            f"({exc.strerror}); mend that and run the stage again"
+        ) from exc

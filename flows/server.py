@@ -50,6 +50,7 @@ def use_server(project: Project) -> str:
             checkout's own does not start.
     """
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", QUIET)
+    _pass_by_proxies()
     api = os.environ.get("PREFECT_API_URL")
     if api:
         if not _answers(api):
@@ -149,6 +150,13 @@ def _launch(project: Project) -> Server:
         f"the Prefect server did not answer on port {port} within {START_LIMIT_S:.0f} s; "
         f"its log is {log}; mend what it says and run the stage again"
     )
+
+
+def _pass_by_proxies() -> None:
+    """Let nothing on this machine be asked through a proxy, whatever the environment says."""
+    for name in ("NO_PROXY", "no_proxy"):
+        spared = [part for part in os.environ.get(name, "").split(",") if part]
+        os.environ[name] = ",".join(dict.fromkeys([*spared, "127.0.0.1", "localhost"]))
 
 
 def _answers(api: str) -> bool:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import selectors
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from replica.routes import ABOUT
 
 START_LIMIT_S = 60.0
 ANSWER_LIMIT_S = 10.0
+LOOPBACK = re.compile(r"^http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?/")
 SHOWN = ("items", "seed", "pixels", "images", "style", "code")
 
 
@@ -103,13 +105,20 @@ def check_replica(replica: ReplicaParams) -> None:
     """See that the replica that runs under `replica.url` is the one that the settings mean.
 
     Raises:
-        SourceError: If it does not answer, is not on loopback, or shows something else.
+        SourceError: If it is not on loopback, does not answer, or shows something else.
     """
     address = f"{replica.url}{ABOUT}"
+    if not LOOPBACK.match(address):
+        raise SourceError(
+            f"replica.url: expected an address of this machine such as http://127.0.0.1:8123, got "
+            f"{replica.url!r}"
+        )
     try:
         with requests.Session() as session:
             session.trust_env = False  # no proxy stands between this machine and itself
-            shown: dict[str, Any] = session.get(address, timeout=ANSWER_LIMIT_S).json()
+            shown: dict[str, Any] = session.get(
+                address, timeout=ANSWER_LIMIT_S, allow_redirects=False
+            ).json()
         differing = [name for name in SHOWN if shown[name] != about(replica, faulty=False)[name]]
     except (requests.RequestException, ValueError, KeyError, TypeError) as exc:
         raise SourceError(

@@ -5,9 +5,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, StringConstraints
 
 Limit = Annotated[
-    str, StringConstraints(pattern=r"^[1-9][0-9]*/(?:[1-9][0-9]*|[0-9]+\.[0-9]*[1-9])$")
+    str,
+    StringConstraints(pattern=r"^[1-9][0-9]{0,5}/(?:[1-9][0-9]{0,4}|[0-9]{1,4}\.[0-9]{0,3}[1-9])$"),
 ]
 """So many requests in so many seconds, such as "10/60"."""
+
+
+Host = Annotated[str, StringConstraints(pattern=r"^(?:www|tile)\.loc\.gov$")]
 
 
 class HarvestParams(BaseModel, frozen=True, extra="forbid"):
@@ -26,14 +30,14 @@ class HarvestParams(BaseModel, frozen=True, extra="forbid"):
     """`listing` takes renditions from the listing; `item` asks for every item besides."""
     contact: str | None
     """Address that the Library can write to; goes into the User-Agent, needed for `loc`."""
-    limits: dict[Literal["sample", "loc"], dict[str, list[Limit]]]
+    limits: dict[Literal["sample", "loc"], dict[Host, list[Limit]]]
     """For each source and host: limits that all hold at once; none where a host is missing."""
     guard_s: float = Field(ge=0, le=10)
     """How long a request may take to the host: it counts for the limits from then on, or from
     its answer if that comes sooner."""
     retries: int = Field(ge=0, le=20)
     """How often a request is sent again before it counts as failed."""
-    timeout_s: float = Field(gt=0)
+    timeout_s: float = Field(gt=0, le=3600)
     """Longest silence of the server before a request is given up."""
     workers: int = Field(ge=1, le=64)
     """Downloads at a time; a source may allow fewer."""

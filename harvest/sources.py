@@ -24,6 +24,7 @@ tile.loc.gov, "1/3":
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +38,9 @@ from harvest.params import HarvestParams
 
 LOC_CONNECTIONS = 1
 """One request at a time to the Library, whatever harvest.workers says."""
+
+_CONTACT = re.compile(r"[!-~]+@[!-~]+\.[!-~]+|https?://[!-~]{4,}")
+"""Printable ASCII alone, for it stands in a header."""
 
 LEAST_GUARD_S = 0.2
 """Twice `pace.LONGEST_LAG_MS`, so that as much is left for the network."""
@@ -100,8 +104,8 @@ def to_manners(params: HarvestParams, *, state: Path | None) -> Manners:
         HarvestError: If `loc` lacks a contact, or has no limits for one of its hosts.
     """
     limits = params.limits.get(params.source, {})
+    check_contact(params)
     if params.source == "loc":
-        check_contact(params)
         _check_limits(limits, guard_s=params.guard_s)
     contact = f"; {params.contact}" if params.contact else ""
     return Manners(
@@ -128,12 +132,11 @@ def check_contact(params: HarvestParams) -> None:
         params: The `harvest` section; a replica needs no contact.
 
     Raises:
-        HarvestError: If the contact is missing, or nothing to put into a header.
+        HarvestError: If it is missing for the Library, or is neither address nor URL.
     """
-    contact = params.contact or ""
-    if params.source != "loc":
+    if params.contact is None and params.source != "loc":
         return
-    if not contact.isascii() or not contact.isprintable() or len(contact.strip()) < 5:
+    if params.contact is None or not _CONTACT.fullmatch(params.contact):
         raise HarvestError(
             f"harvest.contact: expected an e-mail address or a URL, got {params.contact!r}; the "
             "Library must be able to write to whoever asks: set harvest.contact in params.yaml, "

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from flows.account import read_account, to_table
+from flows.account import Line, read_account, to_table
 from flows.project import Project
-from harvest.manifest import CATALOG_SCHEMA, SCANS_SCHEMA, write_manifest
+from harvest.manifest import CATALOG_SCHEMA, SCANS_SCHEMA, read_manifest, write_manifest
 from preprocess.index import Index, Member, Shard, write_index
 from preprocess.manifest import CROPS_SCHEMA, GROUPS_SCHEMA, PAIRS_SCHEMA, SAMPLES_SCHEMA
 from preprocess.samples import to_layout
@@ -163,3 +163,17 @@ def test_the_table_fits_eighty_columns(project: Project) -> None:
     assert max(len(line) for line in text.splitlines()) <= 80
     assert "1 no_image" in text
     assert "1 train" in text
+
+
+def test_a_file_that_is_gone_is_a_fault_and_files_never_fetched_are_none(project: Project) -> None:
+    rows = read_manifest(project.data / "scans.parquet", SCANS_SCHEMA)
+    named = [row | {"path": f"scans/sample/{number}.jpg"} for number, row in enumerate(rows)]
+    write_manifest(project.data / "scans.parquet", named, SCANS_SCHEMA)
+    assert scans_line(project).fault == ""
+    (project.data / "scans/sample").mkdir(parents=True)
+    (project.data / "scans/sample/0.jpg").touch()
+    assert "1 of 2 files are not there; run `photochrom scans`" in scans_line(project).fault
+
+
+def scans_line(project: Project) -> Line:
+    return next(line for line in read_account(project, size=SIZE) if line.stage == "scans")

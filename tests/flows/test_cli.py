@@ -116,17 +116,25 @@ def test_the_plan_of_a_harvest_fits_a_terminal(tmp_path: Path) -> None:
     assert "dvc config cache.type" in done.stdout
 
 
-def test_a_replica_elsewhere_or_another_one_is_refused(tmp_path: Path) -> None:
-    import socket
-
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("catalog", "--crosscheck", "-5"), "greater than or equal to 0"),
+        (("replica", "--port", "99999"), "less than or equal to 65535"),
+        (("scans", "--retry", "some"), "'some' is not one of"),
+    ],
+)
+def test_an_option_out_of_range_is_a_message(tmp_path: Path, words: tuple[str], said: str) -> None:
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-    from flows.errors import SourceError
-    from flows.params import read_params
-    from flows.source import check_replica
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
 
-    read = read_params(tmp_path / "params.yaml", [f"replica.url={url}"])
-    with pytest.raises(SourceError, match="expected a replica at"):
-        check_replica(read.replica)
+
+def test_a_folder_that_cannot_be_written_to_is_named_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "data").write_text("no folder")
+    done = run("catalog", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"{tmp_path / 'data'}: expected a folder with room" in done.stderr
+    assert not (tmp_path / ".photochrom").exists()

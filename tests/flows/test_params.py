@@ -68,3 +68,26 @@ def test_a_project_is_found_from_below_and_missed_elsewhere(tmp_path: Path) -> N
     assert find_project(below).root == tmp_path.resolve()
     with pytest.raises(ParamsError, match=r"expected a params\.yaml"):
         find_project(Path("/"))
+
+
+@pytest.mark.parametrize("value", ["2026-13-45", "[" * 3000, "{" * 3000])
+def test_a_value_that_the_parser_chokes_on_is_a_message(value: str) -> None:
+    with pytest.raises(ParamsError, match="expected a YAML value"):
+        read_params(PARAMS, [f"harvest.retries={value}"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "harvest.timeout_s=.inf",
+        "harvest.timeout_s=1e300",
+        "harvest.limits={loc: {www.loc.gov: ['99999999999999999999999/1']}}",
+        "harvest.limits={loc: {example.org: ['1/6']}}",
+        "harvest.limits={loc: {www.loc.gov: ['1/999999']}}",
+        "harvest.rendition=iiif:0",
+        "replica.style=odd",
+    ],
+)
+def test_a_setting_out_of_range_is_named(text: str) -> None:
+    with pytest.raises(ParamsError, match=text.partition("=")[0]):
+        read_params(PARAMS, [text])
