@@ -1,13 +1,17 @@
 """Edge: from catalogue rows to verified scans on disk, shared among processes."""
 
+import os
+import stat
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from harvest.catalog import choose_rendition
 from harvest.entries import EntryState
 from harvest.errors import DownloadError
+from harvest.files import check_inside
 from harvest.locks import hold, share, to_batch_lock, try_alone, try_hold
 from harvest.outcomes import is_fit_name, to_scan, to_wish, with_fallback
 from harvest.records import CatalogRow, Kind, Rendition, Scan, ScanReason, ScanState
@@ -18,6 +22,22 @@ CLOCK_SLACK_S = 0.02
 
 MOST_UNREACHABLE = 0.02
 """Share of scans without an answer that is still a harvest: single files do fail for days."""
+
+LEAST_SUSPECT = 20
+"""Files that may go at once, however few stay; more, if most of all, speak for a torn catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What became of the files that no scan names.
+
+    Attributes:
+        removed: How many were removed.
+        spared: How many would have gone and were kept, for they are most of all files.
+    """
+
+    removed: int
+    spared: int
 
 
 def download_batch(
@@ -128,34 +148,54 @@ def check_reached(scans: Sequence[Scan]) -> None:
         )
 
 
-def prune_scans(store: Store, *, scans: Iterable[Scan]) -> int:
+def prune_scans(store: Store, *, scans: Iterable[Scan]) -> Pruned:
     """Remove the files of a source that no scan names, leftovers of killed processes included.
 
     Nothing is removed while another process writes (see `locks.share`): the last one prunes.
     What was written since this run began stays: it is another run's, or a transfer that the
-    next run can go on with.
+    next run can go on with. So do links and what they lead to. More than `LEAST_SUSPECT` files
+    that are more than half of all are spared, for then the catalogue may have lost its rows.
 
     Args:
         store: Of a run that is through; nothing outside of its source's folder is touched.
         scans: All scans of the source; the files that they name stay.
 
     Returns:
-        How many files were removed.
+        How many files were removed, and how many were spared.
+
+    Raises:
+        HarvestError: If the source's folder leads outside of the data folder.
+        OSError: If the disk refuses.
     """
     folder = store.data / "scans" / store.source
+    check_inside(folder, folder=store.data)
     kept = {store.data / scan.path for scan in scans if scan.path is not None}
     began_s = store.began.timestamp() - CLOCK_SLACK_S
     with try_alone(store.locks) as alone:
         if not alone:
-            return 0
-        files = [path for path in folder.rglob("*") if not path.is_dir() and path not in kept]
-        gone = [path for path in files if path.lstat().st_mtime < began_s]
+            return Pruned(0, 0)
+        files = _find_files(folder)
+        gone = [path for path, written_s in files if path not in kept and written_s < began_s]
+        if len(gone) > max(LEAST_SUSPECT, len(files) / 2):
+            return Pruned(0, len(gone))
         for path in gone:
             path.unlink(missing_ok=True)
-        for path in sorted(folder.rglob("*"), reverse=True):
-            if path.is_dir() and not any(path.iterdir()):
-                path.rmdir()
-    return len(gone)
+        _remove_empty(folder)
+    return Pruned(len(gone), 0)
+
+
+def _find_files(folder: Path) -> list[tuple[Path, float]]:
+    """Find the files below a folder, and when they were written; links are none."""
+    paths = (Path(root, name) for root, _, names in os.walk(folder) for name in names)
+    found = ((path, path.lstat()) for path in paths)
+    return [(path, state.st_mtime) for path, state in found if stat.S_ISREG(state.st_mode)]
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove the folders below a folder that hold nothing."""
+    for root, _, _ in os.walk(folder, topdown=False):
+        if (path := Path(root)) != folder and not any(path.iterdir()):
+            path.rmdir()
 
 
 def _download_all(

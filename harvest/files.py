@@ -6,6 +6,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harvest.errors import HarvestError
+
+
+def check_inside(path: Path, *, folder: Path) -> None:
+    """Refuse a path that a symbolic link leads out of its folder.
+
+    Args:
+        path: Below the folder; it need not be there.
+        folder: May itself be a link.
+
+    Raises:
+        HarvestError: If it leads outside.
+    """
+    if not (real := path.resolve()).is_relative_to(folder.resolve()):
+        raise HarvestError(
+            f"{path}: expected a folder inside of {folder}, got a link to {real}; what is there "
+            f"is left alone: replace the link by a folder, or let {folder} itself be the link"
+        )
+
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.

@@ -17,7 +17,7 @@ from typing import Protocol
 from harvest.answers import Download, Version
 from harvest.entries import Entry, EntryState, is_settled, to_entry, to_known_scan
 from harvest.errors import DownloadError, StoppedError
-from harvest.files import put_in_place
+from harvest.files import check_inside, put_in_place
 from harvest.ledger import Ledger
 from harvest.locks import hold, to_file_lock
 from harvest.outcomes import DAMAGE, Wish, judge_scan, to_failed
@@ -179,6 +179,7 @@ def _fetch(
         What came of the scan, and the answer: None when the file that is here is unchanged.
     """
     folder = Path("scans") / store.source / wish.folder
+    check_inside(store.data / folder, folder=store.data)
     arrived = store.data / folder / f".{wish.stem}"
     damaged: set[str] = set()
     try:

@@ -1,13 +1,16 @@
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from harvest.download import download_batch, prune_scans, try_batch
-from harvest.errors import BlockedError, StoppedError
+from harvest.download import Pruned, download_batch, prune_scans, try_batch
+from harvest.errors import BlockedError, HarvestError, StoppedError
 from harvest.locks import hold, share, to_batch_lock
+from harvest.outcomes import to_scan
 from harvest.records import Scan
 from harvest.store import Store
 from tests.harvest.conftest import (
@@ -19,6 +22,13 @@ from tests.harvest.conftest import (
     picture_answer,
 )
 from tests.harvest.shelf import Shelf, fetch, row_of, state_of, url_of
+
+NOTHING = Pruned(removed=0, spared=0)
+
+
+def later_run(store: Store) -> Store:
+    """A run that began after all files were written."""
+    return replace(store, began=datetime.now(UTC) + timedelta(seconds=1))
 
 
 @pytest.mark.parametrize("error", [BlockedError("challenge"), StoppedError("stop")])
@@ -118,23 +128,82 @@ def test_files_that_no_scan_names_go_and_nothing_else(shelf: Shelf, store: Store
     for name in ("loc/ppmsc/..2v.part", "loc/ppmsc/..2v.part.json", "loc/old/1v.jpg", "sample/1"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"x")
-    assert prune_scans(store, scans=[scan]) == 0  # all of it is of this run, or of one beside it
-    later = replace(store, began=datetime.now(UTC) + timedelta(seconds=1))
-    assert prune_scans(later, scans=[scan]) == 3
+    # All of it is of this run, or of one beside it.
+    assert prune_scans(store, scans=[scan]) == NOTHING
+    later = later_run(store)
+    assert prune_scans(later, scans=[scan]) == Pruned(removed=3, spared=0)
     assert files_below(folder) == ["loc/ppmsc/00001v.jpg", "sample/1"]
     assert not (folder / "loc/old").exists()
-    assert prune_scans(replace(later, source="none"), scans=[]) == 0
+    assert prune_scans(replace(later, source="none"), scans=[]) == NOTHING
+
+
+def test_most_files_at_once_are_spared(store: Store) -> None:
+    folder = store.data / "scans/loc/ppmsc"
+    folder.mkdir(parents=True)
+    for number in range(42):
+        (folder / f"{number}v.jpg").write_bytes(b"x")
+    scans = [
+        replace(to_scan(row_of()), path=f"scans/loc/ppmsc/{number}v.jpg") for number in range(42)
+    ]
+    later = later_run(store)
+    assert prune_scans(later, scans=scans[:20]) == Pruned(removed=0, spared=22)
+    assert len(files_below(folder)) == 42
+    assert prune_scans(later, scans=scans[:21]) == Pruned(removed=21, spared=0)
+    assert prune_scans(later, scans=scans[:1]) == Pruned(removed=20, spared=0)
+    assert files_below(folder) == ["0v.jpg"]
+
+
+def test_links_stay_and_what_they_lead_to_is_left_alone(store: Store, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    (mine / "empty").mkdir(parents=True)
+    (mine / "photo.jpg").write_bytes(b"x")
+    os.utime(mine / "photo.jpg", (0, 0))
+    folder = store.data / "scans/loc"
+    folder.mkdir(parents=True)
+    for name in ("", "empty", "photo.jpg", "none"):
+        (folder / f"to-{name}").symlink_to(mine / name)
+    assert prune_scans(later_run(store), scans=[]) == NOTHING
+    assert files_below(mine) == ["photo.jpg"]
+    assert (mine / "empty").is_dir()
+    assert len(list(folder.iterdir())) == 4
+
+
+@pytest.mark.parametrize("link", ["scans", "scans/loc", "scans/loc/ppmsc"])
+def test_a_folder_that_leads_out_of_the_data_is_refused_before_anything_is_written(
+    shelf: Shelf, store: Store, tmp_path: Path, link: str
+) -> None:
+    shelf.put(url_of(1), picture())
+    mine = tmp_path / "mine"
+    (mine / "loc").mkdir(parents=True)
+    (mine / "loc/photo.jpg").write_bytes(b"x")
+    (store.data / link).parent.mkdir(parents=True)
+    (store.data / link).symlink_to(mine)
+    with pytest.raises(HarvestError, match="replace the link by a folder"):
+        fetch(store)
+    if link != "scans/loc/ppmsc":
+        with pytest.raises(HarvestError, match="replace the link by a folder"):
+            prune_scans(later_run(store), scans=[])
+    assert shelf.asked == []
+    assert files_below(mine) == ["loc/photo.jpg"]
+
+
+def test_the_data_folder_itself_may_be_a_link(shelf: Shelf, store: Store, tmp_path: Path) -> None:
+    shelf.put(url_of(1), picture())
+    (tmp_path / "disk").mkdir()
+    store.data.symlink_to(tmp_path / "disk")
+    assert fetch(store).path == "scans/loc/ppmsc/00001v.jpg"
+    assert prune_scans(later_run(store), scans=[]) == Pruned(removed=1, spared=0)
 
 
 def test_nothing_is_removed_while_another_process_writes(store: Store) -> None:
     part = store.data / "scans/loc/ppmsc/..00001v.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(b"half")
-    later = replace(store, began=datetime.now(UTC) + timedelta(seconds=1))
+    later = later_run(store)
     with share(store.locks):
-        assert prune_scans(later, scans=[]) == 0
+        assert prune_scans(later, scans=[]) == NOTHING
         assert part.is_file()
-    assert prune_scans(later, scans=[]) == 1
+    assert prune_scans(later, scans=[]) == Pruned(removed=1, spared=0)
 
 
 def test_a_real_client_keeps_what_came_when_it_is_blocked(
