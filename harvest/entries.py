@@ -103,6 +103,21 @@ def to_entry(scan: Scan, *, wish: Wish, came: Download | None, scope: str, now: 
     )
 
 
+def check_entry(entry: Entry) -> None:
+    """Check what was read as an entry and is not from this program's own memory.
+
+    Args:
+        entry: Of a ledger.
+
+    Raises:
+        ValueError: If it has a reason that is none, or a time that is none or without a zone.
+    """
+    if entry.state is not EntryState.STORED or entry.reason != OTHER_SIZE:
+        ScanReason(entry.reason)
+    if datetime.fromisoformat(entry.fetched_at).tzinfo is None:
+        raise ValueError(f"fetched_at: expected a time with a zone, got {entry.fetched_at!r}")
+
+
 def to_known_scan(scan: Scan, entry: Entry) -> Scan:
     """Make the scan that an entry stands for, the same as when its address was asked for.
 

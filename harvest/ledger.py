@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from harvest.entries import Entry, EntryState
+from harvest.entries import Entry, EntryState, check_entry
 from harvest.errors import HarvestError
 
 _VERSION = 2
@@ -79,24 +79,28 @@ class Ledger:
             path: Such as .photochrom/ledger.sqlite; missing folders are made.
 
         Raises:
-            HarvestError: If the file is not a ledger of a version that is known here.
+            HarvestError: If the file is not a ledger of a version that is known here, or the
+                disk refuses.
         """
         self._path = path
         self._lock = threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # SQLite does not wait for another process while it changes to WAL.
-        with FileLock(path.with_name(f"{path.name}.lock")):
-            self._connection = sqlite3.connect(
-                path, check_same_thread=False, timeout=_BUSY_S, isolation_level=None
-            )
-            try:
-                self._prepare()
-            except sqlite3.DatabaseError as exc:
-                self._connection.close()
-                raise HarvestError(
-                    f"{path}: not a ledger that can be read ({exc}); move it away: files that "
-                    "are there are then downloaded again"
-                ) from exc
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite does not wait for another process while it changes to WAL.
+            with FileLock(path.with_name(f"{path.name}.lock")):
+                self._connection = self._connect()
+        except sqlite3.DatabaseError as exc:
+            raise HarvestError(
+                f"{path}: not a ledger that can be used ({exc}); see that the disk has room and "
+                "lets it be written; if so, move it away: files that are there are then "
+                "downloaded again"
+            ) from exc
+        except OSError as exc:
+            raise HarvestError(
+                f"{exc.filename or path}: the ledger needs this file or folder, and the disk "
+                f"refuses it ({exc.strerror}); see that it has room and lets it be written, and "
+                "that nothing else stands there"
+            ) from exc
 
     def __enter__(self) -> "Ledger":
         """Return the ledger."""
@@ -122,10 +126,16 @@ class Ledger:
             What is known of it, or None.
 
         Raises:
-            HarvestError: If the disk refuses.
+            HarvestError: If the disk refuses, or the entry is none that a ledger holds.
         """
         rows = self._ask(f"SELECT {_COLUMNS} FROM files WHERE scope = ? AND url = ?", scope, url)
-        return _to_entry(rows[0]) if rows else None
+        try:
+            return _to_entry(rows[0]) if rows else None
+        except (ValueError, TypeError) as exc:
+            raise HarvestError(
+                f"{self._path}: {url}: {exc}; the ledger was written by a later version, or is "
+                "damaged: move it away: files that are there are then downloaded again"
+            ) from exc
 
     def record(self, entry: Entry) -> None:
         """Write down what came of an address, in place of what was known before.
@@ -194,31 +204,17 @@ class Ledger:
         )
         return Sums(*row)
 
-    def _prepare(self) -> None:
-        """Make the tables, or bring them up to date, in one transaction."""
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if version not in _STEPS:
-            raise sqlite3.DatabaseError(f"version {version}, expected {_VERSION} or older")
-        with self._whole():
-            for step in _STEPS[version]:
-                self._connection.execute(step)
-            columns = self._connection.execute("PRAGMA table_info(files)").fetchall()
-            if "mtime_ns" not in (name for _, name, *_ in columns):
-                self._connection.execute(_MTIME)
-            self._connection.execute(f"PRAGMA user_version={_VERSION}")
-
-    @contextmanager
-    def _whole(self) -> Iterator[None]:
-        """Make all that the block does visible and durable at once, or nothing of it."""
-        self._connection.execute("BEGIN IMMEDIATE")
+    def _connect(self) -> sqlite3.Connection:
+        """Open the database, with its tables."""
+        connection = sqlite3.connect(
+            self._path, check_same_thread=False, timeout=_BUSY_S, isolation_level=None
+        )
         try:
-            yield
+            _prepare(connection)
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            connection.close()
             raise
-        self._connection.execute("COMMIT")
+        return connection
 
     def _ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Run one statement, which SQLite commits by itself."""
@@ -232,7 +228,37 @@ class Ledger:
             ) from exc
 
 
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables, or bring them up to date, in one transaction."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version not in _STEPS:
+        raise sqlite3.DatabaseError(f"version {version}, expected {_VERSION} or older")
+    with _whole(connection):
+        for step in _STEPS[version]:
+            connection.execute(step)
+        columns = connection.execute("PRAGMA table_info(files)").fetchall()
+        if "mtime_ns" not in (name for _, name, *_ in columns):
+            connection.execute(_MTIME)
+        connection.execute(f"PRAGMA user_version={_VERSION}")
+
+
+@contextmanager
+def _whole(connection: sqlite3.Connection) -> Iterator[None]:
+    """Make all that the block does visible and durable at once, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
 def _to_entry(row: tuple[Any, ...]) -> Entry:
     """Make an entry of a row of the table, whose columns are an entry's fields in order."""
     known = dict(zip((field.name for field in fields(Entry)), row, strict=True))
-    return Entry(**{**known, "state": EntryState(known["state"])})
+    entry = Entry(**{**known, "state": EntryState(known["state"])})
+    check_entry(entry)
+    return entry

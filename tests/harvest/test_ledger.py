@@ -27,7 +27,7 @@ ENTRY = Entry(
     etag='"e"',
     last_modified="Fri, 20 Nov 2026 09:00:00 GMT",
     modified="2016-04-20",
-    fetched_at="2026",
+    fetched_at="2026-11-20T09:00:00+00:00",
     seconds=0.5,
     attempts=1,
 )
@@ -47,8 +47,9 @@ VERSION_1 = """
 CREATE TABLE files (scope TEXT NOT NULL, url TEXT NOT NULL, path TEXT, sha256 TEXT NOT NULL,
     size_bytes INTEGER NOT NULL, etag TEXT NOT NULL, fetched_at TEXT NOT NULL,
     seconds REAL NOT NULL, attempts INTEGER NOT NULL, PRIMARY KEY (scope, url)) WITHOUT ROWID;
-INSERT INTO files VALUES ('loc', 'https://tile.loc.gov/a', 'scans/a.jpg', 'ab', 3, '"e"', '2026',
-    0.5, 1), ('loc', 'https://tile.loc.gov/b', NULL, '', 0, '', '2026', 0.0, 1);
+INSERT INTO files VALUES ('loc', 'https://tile.loc.gov/a', 'scans/a.jpg', 'ab', 3, '"e"',
+    '2026-11-20T09:00:00+00:00', 0.5, 1),
+    ('loc', 'https://tile.loc.gov/b', NULL, '', 0, '', '2026-11-20T09:00:00+00:00', 0.0, 1);
 PRAGMA user_version = 1;
 """
 
@@ -208,6 +209,41 @@ def test_a_file_that_is_no_ledger_is_refused(path: Path) -> None:
     path.write_bytes(b"nothing of the kind" * 99)
     with pytest.raises(HarvestError, match="move it away"):
         Ledger(path)
+
+
+@pytest.mark.parametrize("name", ["ledger.sqlite", "ledger.sqlite.lock"])
+def test_a_folder_in_the_place_of_the_ledger_is_refused(path: Path, name: str) -> None:
+    path.with_name(name).mkdir(parents=True)
+    with pytest.raises(HarvestError, match=f"{name}: .* ledger .* see that"):
+        Ledger(path)
+
+
+def test_a_file_in_the_place_of_the_ledgers_folder_is_refused(path: Path) -> None:
+    path.parent.write_bytes(b"")
+    with pytest.raises(HarvestError, match="deep: the ledger needs this file or folder"):
+        Ledger(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("state", "lost", "'lost' is not a valid EntryState"),
+        ("reason", "no_idea", "'no_idea' is not a valid ScanReason"),
+        ("fetched_at", "yesterday", "Invalid isoformat string: 'yesterday'"),
+        ("fetched_at", "2026-11-20T09:00:00", "expected a time with a zone"),
+        ("fetched_at", b"x", "argument must be str"),
+    ],
+)
+def test_an_entry_that_no_ledger_holds_is_refused(
+    path: Path, column: str, value: object, message: str
+) -> None:
+    with Ledger(path) as ledger:
+        ledger.record(LOST)
+        with closing(sqlite3.connect(path)) as other:
+            other.execute(f"UPDATE files SET {column} = ?", (value,))
+            other.commit()
+        with pytest.raises(HarvestError, match=f"b: .*{message}.* move it away"):
+            ledger.find("loc", LOST.url)
 
 
 def test_a_ledger_that_cannot_be_written_says_so(path: Path) -> None:
