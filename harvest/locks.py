@@ -1,6 +1,7 @@
 """Edge: what processes of one checkout tell one another; the kernel frees a killed one's locks."""
 
 import hashlib
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -8,12 +9,13 @@ from pathlib import Path
 
 from filelock import FileLock, ReadWriteLock, Timeout
 
-from harvest.errors import StoppedError
+from harvest.errors import HarvestError, StoppedError
 
 STRIPES = 256
 """Locks for all files of a checkout: more would litter, fewer make strangers wait."""
 
 _POLL_S = 0.1
+_WRITING = "writing.sqlite"
 
 
 def to_batch_lock(folder: Path, ids: Sequence[str]) -> Path:
@@ -46,11 +48,12 @@ def hold(path: Path, *, stopping: threading.Event) -> Iterator[None]:
 
     Raises:
         StoppedError: If `stopping` was set before the lock was free.
+        HarvestError: If the lock cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        lock.acquire(poll_interval=_POLL_S, cancel_check=stopping.is_set)
+        with _explained(path):
+            lock.acquire(poll_interval=_POLL_S, cancel_check=stopping.is_set)
     except Timeout as exc:
         raise StoppedError(
             f"{path}: stopped while waiting for another process; what came until then is kept"
@@ -67,10 +70,12 @@ def try_hold(path: Path) -> Iterator[bool]:
 
     Args:
         path: Of the lock; missing folders are made.
+
+    Raises:
+        HarvestError: If the lock cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
-    with suppress(Timeout):
+    with suppress(Timeout), _explained(path):
         lock.acquire(blocking=False)
     try:
         yield lock.is_locked
@@ -84,13 +89,14 @@ def share(folder: Path) -> Iterator[None]:
 
     Args:
         folder: Of the locks; it is made if missing.
+
+    Raises:
+        HarvestError: If the lock cannot be made.
     """
-    lock = _open(folder)
-    try:
-        with lock.read_lock():
-            yield
-    finally:
-        lock.close()
+    with _open(folder) as lock:
+        with _explained(folder / _WRITING):
+            lock.acquire_read()
+        yield
 
 
 @contextmanager
@@ -99,22 +105,42 @@ def try_alone(folder: Path) -> Iterator[bool]:
 
     Args:
         folder: Of the locks; it is made if missing.
+
+    Raises:
+        HarvestError: If the lock cannot be made.
     """
-    lock = _open(folder)
-    try:
+    with _open(folder) as lock:
         alone = False
-        with suppress(Timeout):
+        with suppress(Timeout), _explained(folder / _WRITING):
             lock.acquire_write(blocking=False)
             alone = True
         yield alone
+
+
+@contextmanager
+def _open(folder: Path) -> Iterator[ReadWriteLock]:
+    """Open the lock between those who write files and one who removes them; close it at last."""
+    with _explained(folder / _WRITING):
+        lock = ReadWriteLock(folder / _WRITING, is_singleton=False)
+    try:
+        yield lock
     finally:
         lock.close()
 
 
-def _open(folder: Path) -> ReadWriteLock:
-    """Open the lock between those who write files and one who removes them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return ReadWriteLock(folder / "writing.sqlite", is_singleton=False)
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Make the folder of a lock, and say what to do when the block cannot use the lock."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except Timeout:
+        raise
+    except (sqlite3.Error, OSError, ValueError) as exc:  # ValueError: another program's database
+        raise HarvestError(
+            f"{path}: not a lock that can be used ({exc}); see that the disk has room and lets "
+            "it be written, and remove what stands there when nothing of this checkout runs"
+        ) from exc
 
 
 def _hash(text: str) -> str:

@@ -1,12 +1,15 @@
+import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
 
-from harvest.errors import StoppedError
+from harvest.errors import HarvestError, StoppedError
 from harvest.locks import STRIPES, hold, share, to_batch_lock, to_file_lock, try_alone, try_hold
 
 GO = threading.Event()
@@ -54,6 +57,47 @@ def test_a_wait_for_a_lock_ends_when_it_is_stopped(tmp_path: Path) -> None:
         waiting = pool.submit(wait)
         with pytest.raises(StoppedError, match="waiting for another process"):
             waiting.result(timeout=30)
+
+
+@pytest.mark.parametrize("where", ["a.lock", "."])
+def test_what_is_no_lock_is_a_clear_error(tmp_path: Path, where: str) -> None:
+    folder = tmp_path / "locks"
+    lock = folder / "a.lock"
+    if where == ".":
+        folder.write_bytes(b"")
+    else:
+        lock.mkdir(parents=True)
+    for held in (hold(lock, stopping=GO), try_hold(lock)):
+        with pytest.raises(HarvestError, match=r"a\.lock: not a lock that can be used"), held:
+            pass
+
+
+@pytest.mark.parametrize("what", ["garbage", "folder", "ledger"])
+@pytest.mark.parametrize("held", [share, try_alone])
+def test_what_is_no_lock_of_writers_is_a_clear_error(
+    tmp_path: Path, what: str, held: Callable[[Path], AbstractContextManager[object]]
+) -> None:
+    lock = tmp_path / "writing.sqlite"
+    if what == "garbage":
+        lock.write_bytes(b"nothing of the kind" * 99)
+    elif what == "folder":
+        lock.mkdir()
+    else:
+        with closing(sqlite3.connect(lock)) as other:
+            other.execute("PRAGMA journal_mode=WAL")
+            other.execute("CREATE TABLE a (b)")
+    with (
+        pytest.raises(HarvestError, match=r"writing\.sqlite: not a lock that can be used"),
+        held(tmp_path),
+    ):
+        pass
+
+
+def test_an_error_under_a_lock_stays_what_it_is(tmp_path: Path) -> None:
+    lock = tmp_path / "a.lock"
+    for held in (hold(lock, stopping=GO), try_hold(lock), share(tmp_path), try_alone(tmp_path)):
+        with pytest.raises(OSError, match="mine"), held:
+            raise OSError("mine")
 
 
 def test_many_write_at_once_and_none_while_one_is_alone(tmp_path: Path) -> None:
