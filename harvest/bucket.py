@@ -200,13 +200,19 @@ def hold(lock: Any, is_stopped: Callable[[], bool]) -> Iterator[None]:
 
     Raises:
         StoppedError: If `is_stopped` said so before the lock was free.
-        HarvestError: If the database fails in the block.
+        HarvestError: If the lock cannot be had, or the database fails in the block.
     """
     if isinstance(lock, BaseFileLock):
         try:
             lock.acquire(poll_interval=_LOCK_POLL_S, cancel_check=is_stopped)
         except Timeout as exc:
             raise StoppedError(f"stopped while another process held {lock.lock_file}") from exc
+        except OSError as exc:
+            raise HarvestError(
+                f"{lock.lock_file}: not a lock that can be used ({exc.strerror}); see that the "
+                "disk has room and lets it be written, and remove what stands there when no "
+                "harvest runs"
+            ) from exc
     else:
         lock.acquire()
     try:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from harvest.errors import HarvestError
 from harvest.files import write_bytes
@@ -15,9 +15,9 @@ class Notice(BaseModel, frozen=True, extra="forbid"):
 
     origin: str = ""
     """Who asked: the Library, or a replica at this address; another one's is not heeded."""
-    not_before: datetime | None = None
+    not_before: AwareDatetime | None = None
     """No request may go out before; a short pause, which we wait for."""
-    until: datetime | None = None
+    until: AwareDatetime | None = None
     """No request may go out before; a long one, for which we stop."""
     why: str = ""
     """What `until` is for."""
@@ -65,12 +65,19 @@ class Board:
         """Write it, so that it is there whole whatever happens.
 
         Raises:
-            OSError: If the disk refuses.
+            HarvestError: If the disk refuses.
         """
         if self.path is None:
             self._kept = notice
-        else:
+            return
+        try:
             write_bytes(self.path, notice.model_dump_json().encode())
+        except OSError as exc:
+            raise HarvestError(
+                f"{self.path}: the disk refuses to keep what a host asked of us "
+                f"({exc.strerror}); see that it has room and lets it be written, and run the "
+                "stage again"
+            ) from exc
 
 
 def later(one: datetime | None, other: datetime) -> datetime:
