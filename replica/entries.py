@@ -1,9 +1,9 @@
 """The log of requests as the judge reads it."""
 
-import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from replica.errors import LogError
 
@@ -49,6 +49,9 @@ class Entry:
     not_before: float | None
 
 
+_ENTRY = TypeAdapter(Entry)
+
+
 def read_log(path: Path) -> list[Entry]:
     """Read a log, in the order of arrival.
 
@@ -62,6 +65,8 @@ def read_log(path: Path) -> list[Entry]:
         text = path.read_text(encoding="utf-8")
     except OSError as exc:
         raise LogError(f"{path}: expected a replica's log, got {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise LogError(f"{path}: expected a replica's log, got what is no text ({exc})") from exc
     lines = text[: text.rfind("\n") + 1].splitlines()
     entries = [_to_entry(line, f"{path}:{number}") for number, line in enumerate(lines, 1)]
     return sorted(entries, key=lambda entry: entry.t)
@@ -69,9 +74,8 @@ def read_log(path: Path) -> list[Entry]:
 
 def _to_entry(line: str, where: str) -> Entry:
     try:
-        values: dict[str, Any] = json.loads(line)
-        return Entry(**{field.name: values[field.name] for field in fields(Entry)})
-    except (ValueError, KeyError, TypeError) as exc:
+        return _ENTRY.validate_json(line, strict=True)
+    except ValueError as exc:
         raise LogError(
             f"{where}: expected a line of a replica's log, got {line[:80]!r}; "
             "write each run's log into a file of its own"

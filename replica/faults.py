@@ -194,9 +194,10 @@ def read_plan(path: Path) -> FaultPlan:
         return FaultPlan.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError as exc:
         raise PlanError(f"{path}: expected a fault plan, got {exc.strerror}") from exc
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
-        raise PlanError(f"{path}: expected YAML, got {' '.join(str(exc).split())}") from exc
     except ValidationError as exc:
         first = exc.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the plan"
         raise PlanError(f"{path}: {where}: {first['msg']}; correct the fault plan") from exc
+    # ValueError: no text, or a date that is none; RecursionError: nested beyond all sense.
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+        raise PlanError(f"{path}: expected YAML, got {' '.join(str(exc).split())}") from exc

@@ -65,7 +65,7 @@ def serve(
     Raises:
         FolderError: If there is nothing to show.
         LogError: If the log cannot be written.
-        PortError: If the port is taken.
+        PortError: If the port is taken, or none.
     """
     cv2.setNumThreads(1)  # two prints are drawn at once instead
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -134,6 +134,9 @@ def _listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
+    except OverflowError as exc:
+        listener.close()
+        raise PortError(f"127.0.0.1:{port}: expected a port from 0 to 65535") from exc
     except OSError as exc:
         listener.close()
         raise PortError(

@@ -100,6 +100,8 @@ def test_a_plan_is_read_with_everything_it_may_say(tmp_path: Path) -> None:
         ("seed: 1\nenforce: {example.org: ['1/6']}", "enforce.example.org"),
         ("seed: 1\nwishes: 3", "wishes: Extra inputs"),
         ("seed: [", "expected YAML"),
+        ("seed: 2026-13-45", "expected YAML, got month must be in"),
+        ("seed: " + "[" * 3_000, "expected YAML, got maximum recursion"),
         ("3", "the plan: Input should be"),
     ],
 )

@@ -118,9 +118,15 @@ def test_what_is_no_log_is_a_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with pytest.raises(LogError, match="expected a replica's log"):
         read_log(path)
-    path.write_text('{"t": 1}\n')
-    with pytest.raises(LogError, match=r"log.jsonl:1: expected a line"):
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(LogError, match="got what is no text"):
         read_log(path)
+    line = asdict(BASE)
+    wrong = [{"t": 1}, line | {"t": "1.0"}, line | {"bytes": None}]
+    for text in ("[]", "[" * 3_000, *map(json.dumps, wrong)):
+        path.write_text(f"{text}\n")
+        with pytest.raises(LogError, match=r"log.jsonl:1: expected a line"):
+            read_log(path)
 
 
 def test_a_file_is_asked_for_once_and_for_each_fault_and_broken_transfer_once_more() -> None:

@@ -62,6 +62,10 @@ def test_a_port_in_use_is_a_clear_error() -> None:
         assert f"127.0.0.1:{port}: expected a free port" in _fails(*ARGS, "--port", str(port))
 
 
+def test_a_port_that_is_none_is_a_clear_error() -> None:
+    assert "127.0.0.1:99999: expected a port from 0 to 65535" in _fails(*ARGS, "--port", "99999")
+
+
 def test_a_folder_without_prints_is_a_clear_error(tmp_path: Path) -> None:
     assert "expected files with suffix" in _fails(*ARGS, "--images", str(tmp_path))
     assert "expected a folder of prints" in _fails(*ARGS, "--images", str(tmp_path / "none"))
