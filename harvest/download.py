@@ -11,7 +11,7 @@ from pathlib import Path
 from harvest.catalog import choose_rendition
 from harvest.entries import EntryState
 from harvest.errors import DownloadError
-from harvest.files import check_inside
+from harvest.files import check_inside, disk_explained
 from harvest.locks import hold, share, to_batch_lock, try_alone, try_hold
 from harvest.outcomes import is_fit_name, to_scan, to_wish, with_fallback
 from harvest.records import CatalogRow, Kind, Rendition, Scan, ScanReason, ScanState
@@ -64,9 +64,8 @@ def download_batch(
         BlockedError: If the server asks us to stay away; what came until then is kept,
             and no further request is sent.
         StoppedError: If the client or the store was stopped; what came is kept too.
-        HarvestError: If the ledger cannot be used.
+        HarvestError: If the ledger cannot be used, or the disk refuses.
         ValueError: If a row has no digital id.
-        OSError: If the disk refuses.
     """
     lock = to_batch_lock(store.locks, [row.resource_id or "" for row in rows])
     with hold(lock, stopping=store.stopping):
@@ -113,9 +112,8 @@ def download_scan(row: CatalogRow, *, store: Store, rendition: str) -> Scan:
     Raises:
         BlockedError: If the server asks us to stay away.
         StoppedError: If the client or the store was stopped.
-        HarvestError: If the ledger cannot be used.
+        HarvestError: If the ledger cannot be used, or the disk refuses.
         ValueError: If the row has no digital id.
-        OSError: If the disk refuses.
     """
     scan = to_scan(row)
     if not is_fit_name(scan.scan_id):
@@ -164,14 +162,14 @@ def prune_scans(store: Store, *, scans: Iterable[Scan]) -> Pruned:
         How many files were removed, and how many were spared.
 
     Raises:
-        HarvestError: If the source's folder leads outside of the data folder.
-        OSError: If the disk refuses.
+        HarvestError: If the source's folder leads outside of the data folder, or the disk
+            refuses.
     """
     folder = store.data / "scans" / store.source
     check_inside(folder, folder=store.data)
     kept = {store.data / scan.path for scan in scans if scan.path is not None}
     began_s = store.began.timestamp() - CLOCK_SLACK_S
-    with try_alone(store.locks) as alone:
+    with try_alone(store.locks) as alone, disk_explained(folder):
         if not alone:
             return Pruned(0, 0)
         files = _find_files(folder)

@@ -26,6 +26,26 @@ def check_inside(path: Path, *, folder: Path) -> None:
         )
 
 
+@contextmanager
+def disk_explained(path: Path) -> Iterator[None]:
+    """Say in our own error what the disk refuses to the block, and what to do.
+
+    Args:
+        path: What the block is about, for an error that names no file.
+
+    Raises:
+        HarvestError: In place of an OSError of the block.
+    """
+    try:
+        yield
+    except OSError as exc:
+        raise HarvestError(
+            f"{exc.filename or path}: the disk refuses this file or folder "
+            f"({exc.strerror or exc}); see that it has room and lets it be written, and that "
+            "nothing else stands there, and run the stage again"
+        ) from exc
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part.
 

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from harvest.entries import Entry, EntryState, check_entry
 from harvest.errors import HarvestError
+from harvest.files import disk_explained
 
 _VERSION = 2
 _BUSY_S = 60.0
@@ -84,23 +85,11 @@ class Ledger:
         """
         self._path = path
         self._lock = threading.Lock()
-        try:
+        with disk_explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             # SQLite does not wait for another process while it changes to WAL.
             with FileLock(path.with_name(f"{path.name}.lock")):
                 self._connection = self._connect()
-        except sqlite3.DatabaseError as exc:
-            raise HarvestError(
-                f"{path}: not a ledger that can be used ({exc}); see that the disk has room and "
-                "lets it be written; if so, move it away: files that are there are then "
-                "downloaded again"
-            ) from exc
-        except OSError as exc:
-            raise HarvestError(
-                f"{exc.filename or path}: the ledger needs this file or folder, and the disk "
-                f"refuses it ({exc.strerror}); see that it has room and lets it be written, and "
-                "that nothing else stands there"
-            ) from exc
 
     def __enter__(self) -> "Ledger":
         """Return the ledger."""
@@ -206,14 +195,20 @@ class Ledger:
 
     def _connect(self) -> sqlite3.Connection:
         """Open the database, with its tables."""
-        connection = sqlite3.connect(
-            self._path, check_same_thread=False, timeout=_BUSY_S, isolation_level=None
-        )
-        try:
-            _prepare(connection)
-        except BaseException:
-            connection.close()
-            raise
+        with ExitStack() as stack:
+            try:
+                connection = sqlite3.connect(
+                    self._path, check_same_thread=False, timeout=_BUSY_S, isolation_level=None
+                )
+                stack.callback(connection.close)
+                _prepare(connection)
+            except sqlite3.Error as exc:
+                raise HarvestError(
+                    f"{self._path}: not a ledger that can be used ({exc}); see that the disk has "
+                    "room and lets it be written; if so, move it away: files that are there are "
+                    "then downloaded again"
+                ) from exc
+            stack.pop_all()
         return connection
 
     def _ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:

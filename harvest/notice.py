@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from harvest.errors import HarvestError
-from harvest.files import write_bytes
+from harvest.files import disk_explained, write_bytes
 
 
 class Notice(BaseModel, frozen=True, extra="forbid"):
@@ -70,14 +70,8 @@ class Board:
         if self.path is None:
             self._kept = notice
             return
-        try:
+        with disk_explained(self.path):
             write_bytes(self.path, notice.model_dump_json().encode())
-        except OSError as exc:
-            raise HarvestError(
-                f"{self.path}: the disk refuses to keep what a host asked of us "
-                f"({exc.strerror}); see that it has room and lets it be written, and run the "
-                "stage again"
-            ) from exc
 
 
 def later(one: datetime | None, other: datetime) -> datetime:

@@ -17,7 +17,7 @@ from typing import Protocol
 from harvest.answers import Download, Version
 from harvest.entries import Entry, EntryState, is_settled, to_entry, to_known_scan
 from harvest.errors import DownloadError, StoppedError
-from harvest.files import check_inside, put_in_place
+from harvest.files import check_inside, disk_explained, put_in_place
 from harvest.ledger import Ledger
 from harvest.locks import hold, to_file_lock
 from harvest.outcomes import DAMAGE, Wish, judge_scan, to_failed
@@ -85,18 +85,18 @@ def fetch_file(scan: Scan, wish: Wish, *, store: Store) -> Scan:
     Raises:
         BlockedError: If the server asks us to stay away.
         StoppedError: If the client or the store was stopped.
-        HarvestError: If the ledger cannot be used.
-        OSError: If the disk refuses.
+        HarvestError: If the ledger cannot be used, or the disk refuses.
     """
     if store.stopping.is_set():
         raise StoppedError(f"{wish.file.url}: stopped before it was asked for; run the stage again")
-    known = _recall(scan, wish, store=store)
-    if known is not None:
-        return known
-    lock = to_file_lock(store.locks, f"{store.source}/{wish.folder}/{wish.stem}")
-    with hold(lock, stopping=store.stopping):
-        # Another process may have brought it while this one waited.
-        return _recall(scan, wish, store=store) or _ask(scan, wish, store=store)
+    with disk_explained(store.data / "scans" / store.source):
+        known = _recall(scan, wish, store=store)
+        if known is not None:
+            return known
+        lock = to_file_lock(store.locks, f"{store.source}/{wish.folder}/{wish.stem}")
+        with hold(lock, stopping=store.stopping):
+            # Another process may have brought it while this one waited.
+            return _recall(scan, wish, store=store) or _ask(scan, wish, store=store)
 
 
 def _recall(scan: Scan, wish: Wish, *, store: Store) -> Scan | None:

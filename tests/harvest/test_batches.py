@@ -1,3 +1,4 @@
+import errno
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -151,6 +152,21 @@ def test_most_files_at_once_are_spared(store: Store) -> None:
     assert prune_scans(later, scans=scans[:21]) == Pruned(removed=21, spared=0)
     assert prune_scans(later, scans=scans[:1]) == Pruned(removed=20, spared=0)
     assert files_below(folder) == ["0v.jpg"]
+
+
+def test_a_file_that_cannot_be_removed_is_a_clear_error(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store.data / "scans/loc/1v.jpg"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+
+    def refuse(path: Path, **_: bool) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(HarvestError, match=r"1v\.jpg: .* \(Permission denied\); see"):
+        prune_scans(later_run(store), scans=[])
 
 
 def test_links_stay_and_what_they_lead_to_is_left_alone(store: Store, tmp_path: Path) -> None:

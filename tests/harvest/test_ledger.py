@@ -214,13 +214,13 @@ def test_a_file_that_is_no_ledger_is_refused(path: Path) -> None:
 @pytest.mark.parametrize("name", ["ledger.sqlite", "ledger.sqlite.lock"])
 def test_a_folder_in_the_place_of_the_ledger_is_refused(path: Path, name: str) -> None:
     path.with_name(name).mkdir(parents=True)
-    with pytest.raises(HarvestError, match=f"{name}: .* ledger .* see that"):
+    with pytest.raises(HarvestError, match=f"{name}: .*; see that"):
         Ledger(path)
 
 
 def test_a_file_in_the_place_of_the_ledgers_folder_is_refused(path: Path) -> None:
     path.parent.write_bytes(b"")
-    with pytest.raises(HarvestError, match="deep: the ledger needs this file or folder"):
+    with pytest.raises(HarvestError, match="deep: the disk refuses this file or folder"):
         Ledger(path)
 
 

@@ -30,7 +30,7 @@ def test_a_time_without_a_zone_is_no_notice(tmp_path: Path, key: str) -> None:
 def test_a_notice_that_the_disk_refuses_is_a_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "www.loc.gov.json"
     (path / "a").mkdir(parents=True)
-    with pytest.raises(HarvestError, match=r"gov\.json: the disk refuses .*\(Is a directory\)"):
+    with pytest.raises(HarvestError, match=r"gov\.json.*: the disk refuses .*\(Is a directory\)"):
         Board(path, ORIGIN).write(Notice(origin=ORIGIN))
 
 

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 from dataclasses import replace
@@ -13,6 +14,7 @@ from harvest.errors import (
     DisallowedError,
     DownloadError,
     ForbiddenError,
+    HarvestError,
     NotFoundError,
     TooLargeError,
 )
@@ -189,6 +191,20 @@ def test_a_file_that_the_ledger_does_not_know_is_not_trusted(shelf: Shelf, store
     path.write_bytes(picture(99, 99))
     assert fetch(store).width == 96
     assert shelf.asked == [url_of(1)]
+
+
+def test_a_folder_in_the_place_of_a_scan_is_a_clear_error(shelf: Shelf, store: Store) -> None:
+    shelf.put(url_of(1), picture())
+    (store.data / "scans/loc/ppmsc/00001v.jpg/mine").mkdir(parents=True)
+    with pytest.raises(HarvestError, match=r"ppmsc.*: the disk refuses .*\(Is a directory\)"):
+        fetch(store)
+    assert files_below(store.data) == []
+
+
+def test_a_full_disk_is_a_clear_error_that_names_the_folder(shelf: Shelf, store: Store) -> None:
+    shelf.put(url_of(1), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    with pytest.raises(HarvestError, match=r"scans/loc: .* \(No space left on device\); see"):
+        fetch(store)
 
 
 def test_a_file_of_another_scope_is_not_reused(shelf: Shelf, store: Store) -> None:
