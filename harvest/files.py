@@ -19,7 +19,9 @@ def check_inside(path: Path, *, folder: Path) -> None:
     Raises:
         HarvestError: If it leads outside.
     """
-    if not (real := path.resolve()).is_relative_to(folder.resolve()):
+    # Not `resolve`, which ends with a RuntimeError where links lead round in a circle.
+    real = Path(os.path.realpath(path))
+    if not real.is_relative_to(os.path.realpath(folder)):
         raise HarvestError(
             f"{path}: expected a folder inside of {folder}, got a link to {real}; what is there "
             f"is left alone: replace the link by a folder, or let {folder} itself be the link"

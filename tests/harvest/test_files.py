@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from harvest.files import put_in_place, whole_file, write_bytes
+from harvest.errors import HarvestError
+from harvest.files import check_inside, put_in_place, whole_file, write_bytes
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -37,3 +38,16 @@ def test_a_file_that_is_not_there_takes_no_place(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         put_in_place(tmp_path / "none", tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_a_path_is_inside_of_its_folder_unless_a_link_leads_out(tmp_path: Path) -> None:
+    folder = tmp_path / "link"
+    (tmp_path / "data").mkdir()
+    folder.symlink_to("data")
+    (folder / "circle").symlink_to("circle")
+    (folder / "out").symlink_to(tmp_path / "data-too")
+    for name in ("", "none/such", "circle/a"):
+        check_inside(folder / name, folder=folder)
+    for name in ("out", "out/a", "../a"):
+        with pytest.raises(HarvestError, match="replace the link"):
+            check_inside(folder / name, folder=folder)
