@@ -3,6 +3,7 @@
 import os
 import stat
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from harvest.catalog import choose_rendition
 from harvest.entries import EntryState
-from harvest.errors import DownloadError
+from harvest.errors import CatalogError, DownloadError
 from harvest.files import check_inside, disk_explained
 from harvest.locks import hold, share, to_batch_lock, try_alone, try_hold
 from harvest.outcomes import is_fit_name, to_scan, to_wish, with_fallback
@@ -127,6 +128,23 @@ def download_scan(row: CatalogRow, *, store: Store, rendition: str) -> Scan:
         if not _gives_way(scan):
             break
     return with_fallback(scan, rendition)
+
+
+def check_distinct(rows: Sequence[CatalogRow]) -> None:
+    """Refuse a catalogue that lists a resource twice, as `photochrom catalog` writes none.
+
+    Args:
+        rows: Listed catalogue rows.
+
+    Raises:
+        CatalogError: If two of them are of one resource, which would be one file and two scans.
+    """
+    counts = Counter(row.resource_id for row in rows)
+    if twice := sorted(str(name) for name, count in counts.items() if count > 1):
+        raise CatalogError(
+            f"the catalogue lists {len(twice)} resources more than once, the first is {twice[0]}; "
+            "run `photochrom catalog` again"
+        )
 
 
 def check_reached(scans: Sequence[Scan]) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harvest.download import check_reached, download_batch, download_scan
+from harvest.download import check_distinct, check_reached, download_batch, download_scan
 from harvest.entries import EntryState
-from harvest.errors import DownloadError
+from harvest.errors import CatalogError, DownloadError
 from harvest.manifest import SCANS_SCHEMA, read_manifest, write_manifest
 from harvest.records import Scan, ScanReason, ScanState
 from harvest.store import Store
@@ -51,6 +51,13 @@ def test_the_ledger_keeps_when_and_how_a_file_came(shelf: Shelf, store: Store) -
     assert (entry.etag, entry.modified) == (f'"{scan.sha256}"', "2016-04-20")
     assert entry.last_modified == "Fri, 20 Nov 2026 09:00:00 GMT"
     assert (entry.seconds, entry.attempts) == (0.5, 2)
+
+
+def test_a_catalogue_that_lists_a_resource_twice_is_refused() -> None:
+    rows = [row_of(number) for number in (1, 2, 3, 2, 1)]
+    check_distinct(rows[:3])
+    with pytest.raises(CatalogError, match=r"2 resources .* the first is ppmsc\.00001"):
+        check_distinct(rows)
 
 
 def test_scans_can_be_written_as_a_manifest(shelf: Shelf, store: Store, tmp_path: Path) -> None:
