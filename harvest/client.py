@@ -40,7 +40,6 @@ RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 LONGEST_BACKOFF_S = 60.0
 LONGEST_CONNECT_S = 10.0
 _T = TypeVar("_T")
-
 _PASSING = (NoConnection, requests.Timeout, HTTPError, SpoiltError)
 
 
@@ -68,7 +67,8 @@ class Client:
             backoff_max=LONGEST_BACKOFF_S,
         )
         self._switch = Switch()
-        self._body: Body = partial(read_body, silence_s=manners.timeout_s, switch=self._switch)
+        self._silence_s = manners.timeout_s
+        self._body: Body = partial(read_body, silence_s=self._silence_s, switch=self._switch)
         self._session = Session()
         self._session.trust_env = redirect is None
         self._session.headers["User-Agent"] = manners.user_agent
@@ -240,7 +240,7 @@ class Client:
     def _send(self, url: str, question: Question[object]) -> requests.Response:
         """Send a request, and follow where it leads within the Library."""
         headers = dict(question.to_headers())
-        patience = (min(LONGEST_CONNECT_S, self._manners.timeout_s), self._manners.timeout_s)
+        patience = (min(LONGEST_CONNECT_S, self._silence_s), self._silence_s)
 
         def get(url: str) -> requests.Response:
             if not isinstance(question, RobotsQuestion):
@@ -256,7 +256,8 @@ class Client:
         now = datetime.now(UTC)
         pace = self._paces[urlsplit(response.url).netloc]
         status, headers = response.status_code, response.headers
-        beginning = read_beginning(response) if status >= 400 and is_html(headers) else b""
+        tells = status >= 400 and is_html(headers)
+        beginning = read_beginning(response, silence_s=self._silence_s) if tells else b""
         block = find_block(response.url, status, headers=headers, now=now, beginning=beginning)
         block = block or self._count_refusal(response)
         if block is not None:

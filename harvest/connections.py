@@ -3,8 +3,8 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 from weakref import WeakSet
@@ -28,7 +28,7 @@ class Switch:
     def __init__(self) -> None:
         """Start with no connection."""
         self._lock = threading.Lock()
-        self._open: WeakSet[HTTPConnection] = WeakSet()
+        self._open: WeakSet[PacedConnection] = WeakSet()
         self._thrown = threading.Event()
 
     @property
@@ -54,7 +54,7 @@ class Switch:
         if self._thrown.is_set():
             raise StoppedError("stopped; what came is kept: run the stage again to go on")
 
-    def add(self, connection: HTTPConnection) -> None:
+    def add(self, connection: "PacedConnection") -> None:
         """Take up a connection that has just been opened.
 
         Raises:
@@ -75,13 +75,45 @@ class Switch:
             cut(connection)
 
 
-def cut(connection: HTTPConnection) -> None:
+def cut(connection: "PacedConnection") -> None:
     """Make whoever reads from a connection, in any thread, get its end at once."""
-    found = connection.sock
+    found = connection.line
     if found is not None:
         with suppress(OSError):
             # The socket's own: that of TLS would pull the cipher from under the reader.
             socket.socket.shutdown(found, socket.SHUT_RDWR)
+
+
+@contextmanager
+def hurry(connection: "PacedConnection", seconds: float) -> Iterator[None]:
+    """Cut a connection when what is done meanwhile takes longer than it may.
+
+    A socket's own timeout is for each piece that comes, however small, and so without an end
+    where a server trickles.
+
+    Args:
+        connection: Whose answer is read meanwhile.
+        seconds: How long that may take.
+
+    Raises:
+        TimeoutError: If it took longer: what was read may look whole, and is not.
+    """
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        cut(connection)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()  # so that it cannot cut what comes next
+        if late.is_set():  # whatever the reader made of it
+            raise TimeoutError(f"a trickle: not done within {seconds:g} s")
 
 
 class PacedConnection(HTTPConnection):
@@ -92,6 +124,7 @@ class PacedConnection(HTTPConnection):
         super().__init__(*args, **kwargs)
         self.pace, self.switch = pace, switch
         self.seen_s = 0.0
+        self.line: socket.socket | None = None
         self.stamp: Stamp | None = None
 
     def connect(self) -> None:
@@ -101,6 +134,7 @@ class PacedConnection(HTTPConnection):
             StoppedError: If everything is to end.
         """
         super().connect()
+        self.line = self.sock  # kept: an answer that ends with the connection takes `sock` away
         self.seen_s = time.monotonic()
         self.switch.add(self)
 
@@ -117,8 +151,20 @@ class PacedConnection(HTTPConnection):
         super().request(*args, **kwargs)
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 does
-        """Wait for the head of an answer, which shows that the request has arrived."""
-        response = super().getresponse()
+        """Wait for the head of an answer, which shows that the request has arrived.
+
+        Raises:
+            TimeoutError: If it does not come whole within the connection's timeout.
+        """
+        assert isinstance(self.timeout, int | float)  # the client always names one
+        response: HTTPResponse | None = None
+        try:
+            with hurry(self, self.timeout):
+                response = super().getresponse()
+        except TimeoutError:
+            if response is not None:  # a head that was cut looks like a whole one
+                response.close()
+            raise
         if self.stamp is not None:
             self.pace.settle(self.stamp)
         return response

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import requests
 from urllib3.exceptions import HTTPError
 
-from harvest.connections import Switch
+from harvest.connections import PacedConnection, Switch, hurry
 from harvest.errors import TooLargeError
 
 LEAST_BYTES_PER_S = 1024
@@ -62,14 +62,21 @@ class Pulse:
         self._since, self._came = now, 0
 
 
-def read_beginning(response: requests.Response) -> bytes:
+def read_beginning(response: requests.Response, *, silence_s: float) -> bytes:
     """Read what a failure begins with, unpacked; what cannot be read is empty.
 
     Args:
         response: Opened with stream=True; the rest of it is not needed.
+        silence_s: How long that may take.
+
+    Raises:
+        SpoiltError: If it takes longer.
     """
     try:
-        return bytes(response.raw.read(BEGINNING_BYTES, decode_content=True))
+        with hurry(_find_connection(response), silence_s):
+            return bytes(response.raw.read(BEGINNING_BYTES, decode_content=True))
+    except TimeoutError as exc:
+        raise SpoiltError(str(exc)) from exc
     except (HTTPError, OSError):
         return b""  # it is a failure in any case; only its page would have told more
 
@@ -100,7 +107,8 @@ def read_body(
         raise _too_large(response, most_bytes, f"says that it has {promised}")
     pulse = Pulse(least_bytes_per_s=LEAST_BYTES_PER_S, window_s=silence_s, clock=time.monotonic)
     size_bytes = 0
-    while chunk := _read_some(response):
+    connection = _find_connection(response)
+    while chunk := _read_some(response, connection, silence_s):
         switch.check()
         size_bytes += len(chunk)
         if size_bytes > most_bytes:
@@ -123,9 +131,25 @@ def is_plain(response: requests.Response) -> bool:
     return response.headers.get("Content-Encoding", "identity").strip().lower() == "identity"
 
 
-def _read_some(response: requests.Response) -> bytes:
-    """Read what has come; wait only where nothing has."""
-    chunk: bytes | None = response.raw.read1(_CHUNK_BYTES, decode_content=True)
+def _find_connection(response: requests.Response) -> PacedConnection:
+    """Find what an answer comes over; it has none any more when it was read to its end."""
+    connection = response.raw.connection
+    assert isinstance(connection, PacedConnection)
+    return connection
+
+
+def _read_some(
+    response: requests.Response, connection: PacedConnection, patience_s: float
+) -> bytes:
+    """Read what has come; wait only where nothing has.
+
+    Bytes may come without end and bring nothing: trailers, or packed pieces that are empty.
+    """
+    try:
+        with hurry(connection, patience_s):
+            chunk: bytes | None = response.raw.read1(_CHUNK_BYTES, decode_content=True)
+    except TimeoutError as exc:
+        raise SpoiltError(str(exc)) from exc
     return chunk or b""
 
 
