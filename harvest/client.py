@@ -32,7 +32,7 @@ from harvest.errors import AstrayError, BlockedError, DownloadError, HarvestErro
 from harvest.manners import Manners
 from harvest.pace import Pace, Usage
 from harvest.questions import FileQuestion, JsonQuestion, PageQuestion, Question, RobotsQuestion
-from harvest.redirect import LoopbackAdapter, PacedAdapter, Session, follow
+from harvest.redirect import LoopbackAdapter, PacedAdapter, Session, follow, to_sent
 from harvest.robots import Robots
 from harvest.transfer import Body, SpoiltError, read_beginning, read_body
 
@@ -211,8 +211,8 @@ class Client:
         if canonical is None or urlsplit(canonical).hostname not in self._paces:
             raise AstrayError(f"{url[:500]}: refused; only {' and '.join(self._paces)} are asked")
         try:
-            return str(requests.Request("GET", canonical, params=dict(params or {})).prepare().url)
-        except (requests.RequestException, ValueError) as exc:
+            return to_sent(canonical, params)
+        except ValueError as exc:
             raise AstrayError(f"{url[:500]}: refused; no address at all ({exc})") from exc
 
     def _ask(self, url: str, question: Question[_T]) -> _T:

@@ -1,9 +1,10 @@
 """Edge: adapters of a session, which pace requests and lead them to a replica."""
 
 import ipaddress
-from collections.abc import Callable, Collection
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 import requests
 from requests import PreparedRequest, Response
@@ -15,6 +16,7 @@ from harvest.errors import AstrayError
 from harvest.pace import Pace
 
 MOST_REDIRECTS = 5
+_SLASHES = re.compile(r"^(https?://[^/]+)/+")
 
 
 class Session(requests.Session):
@@ -108,18 +110,43 @@ def follow(url: str, *, get: Callable[[str], Response], hosts: Collection[str]) 
     Raises:
         AstrayError: If it leads anywhere else, or in a circle.
     """
-    asked = url
-    for _ in range(MOST_REDIRECTS + 1):
-        response = get(url)
-        location = SessionRedirectMixin().get_redirect_target(response)
+    asked = [url]
+    while len(asked) <= MOST_REDIRECTS + 1:
+        response = get(asked[-1])
+        location = _read_location(response)
         if location is None:
             return response
         response.close()
-        url = to_hop(url, location, hosts=hosts)
+        hop = to_hop(asked[-1], location, hosts=hosts)
+        if hop in asked:
+            raise AstrayError(f"{url}: led astray, in a circle over {hop}; report it")
+        asked.append(hop)
     raise AstrayError(
-        f"{asked}: led astray, over more than {MOST_REDIRECTS} redirects; look at it in a "
+        f"{url}: led astray, over more than {MOST_REDIRECTS} redirects; look at it in a "
         "browser, and report it"
     )
+
+
+def to_sent(url: str, params: Mapping[str, str | int] | None = None) -> str:
+    """Bring an address into the form in which it goes over the line.
+
+    It is what robots.txt is held against: dot segments, even percent-encoded ones, and a second
+    slash after the host go, and the host is in lower case.
+
+    Args:
+        url: Absolute, http or https.
+        params: The query.
+
+    Raises:
+        ValueError: If it is no address.
+    """
+    try:
+        once = requests.Request("GET", url, params=dict(params or {})).prepare().url
+        # Again, for the dots that the first time has decoded.
+        sent = requests.Request("GET", _SLASHES.sub(r"\1/", str(once))).prepare().url
+    except requests.RequestException as exc:
+        raise ValueError(str(exc)) from exc
+    return _SLASHES.sub(r"\1/", str(sent))
 
 
 def to_hop(url: str, location: str, *, hosts: Collection[str]) -> str:
@@ -134,9 +161,9 @@ def to_hop(url: str, location: str, *, hosts: Collection[str]) -> str:
         AstrayError: If it leads to another host, port or scheme, or names a user.
     """
     try:
-        hop = urljoin(url, location)
+        hop = to_sent(urldefrag(urljoin(url, location)).url)
         parts = urlsplit(hop)
-        stays = parts.scheme == "https" and parts.netloc.lower() in hosts
+        stays = parts.scheme == "https" and parts.netloc in hosts
     except ValueError:
         stays = False
     if not stays:
@@ -145,6 +172,18 @@ def to_hop(url: str, location: str, *, hosts: Collection[str]) -> str:
             f"{' and '.join(hosts)} are asked: look at it in a browser, and report it"
         )
     return hop
+
+
+def _read_location(response: Response) -> str | None:
+    """Read what a redirect names; None where the answer is no redirect."""
+    try:
+        return SessionRedirectMixin().get_redirect_target(response)
+    except UnicodeDecodeError as exc:
+        response.close()
+        raise AstrayError(
+            f"{response.url}: led astray, to {response.headers['Location'][:200]!r}, no UTF-8; "
+            "look at it in a browser, and report it"
+        ) from exc
 
 
 def _is_loopback(host: str) -> bool:

@@ -199,6 +199,8 @@ def test_a_web_page_with_status_200_is_no_json(library: Library, make_client: Ma
         "https://[::1/",
         "file:///etc/passwd",
         "data:application/json,{}",
+        "/\xff\xfe",
+        "\xff",
     ],
 )
 def test_a_redirect_off_the_library_is_not_followed(
@@ -215,11 +217,11 @@ def test_a_redirect_off_the_library_is_not_followed(
 def test_a_circle_of_redirects_ends(
     library: Library, make_client: MakeClient, tmp_path: Path, ask: Asks
 ) -> None:
-    library.tell(PAGE, Answer(302, b"", {"Location": FILE}))
+    library.tell(PAGE, Answer(302, b"", {"Location": f"{FILE}#again"}))
     library.tell(FILE, Answer(302, b"", {"Location": PAGE}))
-    with pytest.raises(AstrayError, match="led astray, over more than 5 redirects"):
+    with pytest.raises(AstrayError, match="led astray, in a circle"):
         ask(make_client(), tmp_path)
-    assert len(library.asked) == 6
+    assert len(library.asked) == 2
 
 
 @pytest.mark.parametrize("ask", ASKS)

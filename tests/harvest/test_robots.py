@@ -41,14 +41,35 @@ def test_what_robots_disallow_is_not_asked(library: Library, make_client: MakeCl
     assert library.asked == []
 
 
+@pytest.mark.parametrize(
+    "location",
+    [
+        "/search/",
+        "https://www.loc.gov/x/../search/secret",
+        "/x/%2e%2e/search/secret",
+        "/%73earch/",
+        "https://www.loc.gov//search/",
+        "/.%2e//search/",
+    ],
+)
 def test_a_redirect_to_what_robots_disallow_is_not_followed(
-    library: Library, make_client: MakeClient
+    library: Library, make_client: MakeClient, location: str
 ) -> None:
     library.tell(ROBOTS, robots_answer(RULES))
-    library.tell(PAGE, Answer(302, b"", {"Location": "/search/"}))
+    library.tell(PAGE, Answer(302, b"", {"Location": location}))
     with pytest.raises(DisallowedError):
         make_client().get_json(PAGE)
     assert [asked.path for asked in library.asked] == ["/collections/photochrom-prints/"]
+
+
+@pytest.mark.parametrize("path", ["/x/../search/", "/x/%2E%2e/search/", "//search/"])
+def test_an_address_is_held_against_robots_as_it_is_sent(
+    library: Library, make_client: MakeClient, path: str
+) -> None:
+    library.tell(ROBOTS, robots_answer(RULES))
+    with pytest.raises(DisallowedError):
+        make_client().get_json(f"https://www.loc.gov{path}")
+    assert library.asked == []
 
 
 def test_robots_may_be_redirected(library: Library, make_client: MakeClient) -> None:
