@@ -29,6 +29,7 @@ CHALLENGE_MARK = b"Just a moment"
 """Title of the page that stands for a challenge (FACTS a7)."""
 
 _FURTHEST_S = 365 * 86_400
+_SECONDS = re.compile(r"^([0-9]+)(?:\.([0-9]*))?$")
 _SETTLED = timedelta(seconds=60)
 _ETAG = re.compile(r'^(?:W/)?"[!#-~\x80-\xff]*"$')
 _WRITE_TO = "LC-Labs@loc.gov"
@@ -166,14 +167,18 @@ def to_wait_s(headers: Mapping[str, str], *, now: datetime) -> float | None:
         now: The time, with its zone.
 
     Returns:
-        Seconds from `now`, at least 0; None when it is missing or says nothing.
+        Seconds from `now`, at least 0, rounded up; LONGEST_WAIT_S where it cannot be read, for
+        it asks us to wait; None when it is missing.
     """
     value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdecimal():
-        return float(value[:12])
+    if not value:
+        return None
+    if match := _SECONDS.match(value):
+        whole, part = match[1].lstrip("0")[:12], (match[2] or "").strip("0")
+        return float(int(whole or "0") + bool(part))
     until = to_date(value)
     if until is None:
-        return None
+        return LONGEST_WAIT_S
     return max(0.0, (until - (to_date(headers.get("Date", "")) or now)).total_seconds())
 
 
@@ -248,8 +253,13 @@ def to_failure(
     if status == 429:
         said = f"{url}: HTTP 429, too many requests, and no end of it after all retries"
         return _to_block(said, until=now + timedelta(seconds=UNTOLD_BLOCK_S))
-    kind = headers.get("Content-Type", "no type")
+    kind = to_shown(headers.get("Content-Type", "no type"))
     return DownloadError(f"{url}: expected HTTP 200, got {status} ({kind}); run the stage again")
+
+
+def to_shown(text: str) -> str:
+    """Escape what a server sent for a message: its control characters steer a terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def is_html(headers: Mapping[str, str]) -> bool:
@@ -269,4 +279,4 @@ def is_cacheable(headers: Mapping[str, str]) -> bool:
     ages = [part.partition("=")[2] for part in parts if part.startswith(("max-age=", "s-maxage="))]
     if parts & {"no-cache", "no-store"}:
         return False
-    return any(age.isdecimal() and int(age) > 0 for age in ages)
+    return any(age.isascii() and age.isdecimal() and age.strip("0") for age in ages)

@@ -25,6 +25,7 @@ from harvest.answers import (
     is_html,
     to_failure,
     to_refusal,
+    to_shown,
     to_wait_s,
 )
 from harvest.connections import Switch
@@ -253,20 +254,19 @@ class Client:
         self, response: requests.Response, question: Question[object]
     ) -> HarvestError | None:
         """Stop at a block; let all threads pause when asked; name any other failure."""
-        now = datetime.now(UTC)
-        pace = self._paces[urlsplit(response.url).netloc]
+        now, url = datetime.now(UTC), response.url
+        pace = self._paces[urlsplit(url).netloc]
         status, headers = response.status_code, response.headers
         tells = status >= 400 and is_html(headers)
         beginning = read_beginning(response, silence_s=self._silence_s) if tells else b""
-        block = find_block(response.url, status, headers=headers, now=now, beginning=beginning)
+        block = find_block(url, status, headers=headers, now=now, beginning=beginning)
         block = block or self._count_refusal(response)
         if block is not None:
             pace.block(block)
             raise block
         if status in RETRIED_STATUS:
             pace.pause(to_wait_s(headers, now=now) or 0.0)
-        accepted = question.accepted
-        return to_failure(response.url, status, headers=headers, now=now, accepted=accepted)
+        return to_failure(url, status, headers=headers, now=now, accepted=question.accepted)
 
     def _count_refusal(self, response: requests.Response) -> BlockedError | None:
         """Tell a host that refuses us from one that refuses a file."""
@@ -289,7 +289,7 @@ class Client:
                 raise error from None
             raise DownloadError(
                 f"{url}: no whole answer in {len(retry.history) + 1} attempts, the last time: "
-                f"{error}; run the stage again"
+                f"{to_shown(str(error))}; run the stage again"
             ) from error
         if isinstance(error, BlockedError):  # too many requests: of all of us
             pace.pause(self._find_backoff_s(following))

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from http.client import HTTPException
+from http.client import HTTPResponse as HTTPAnswer
 from typing import Any
 from weakref import WeakSet
 
@@ -116,8 +118,25 @@ def hurry(connection: "PacedConnection", seconds: float) -> Iterator[None]:
             raise TimeoutError(f"a trickle: not done within {seconds:g} s")
 
 
+class Head(HTTPAnswer):
+    """The head of an answer; one that names two lengths is none (RFC 9112 6.3)."""
+
+    def begin(self) -> None:
+        """Read it.
+
+        Raises:
+            HTTPException: If it is none, or names two lengths.
+        """
+        super().begin()
+        said = ",".join(self.headers.get_all("Content-Length", []))
+        if len({length.strip() for length in said.split(",")}) > 1:
+            raise HTTPException(f"two lengths: {said[:40]!r}")
+
+
 class PacedConnection(HTTPConnection):
     """A connection to a replica on loopback; its requests are stamped when it is open."""
+
+    response_class = Head
 
     def __init__(self, *args: Any, pace: Pace, switch: Switch, **kwargs: Any) -> None:
         """Make a connection; it is opened later."""
@@ -155,6 +174,7 @@ class PacedConnection(HTTPConnection):
 
         Raises:
             TimeoutError: If it does not come whole within the connection's timeout.
+            HTTPException: If it is none, or names two lengths.
         """
         assert isinstance(self.timeout, int | float)  # the client always names one
         response: HTTPResponse | None = None

@@ -16,6 +16,7 @@ from harvest.answers import (
     Version,
     is_cacheable,
     is_json,
+    to_shown,
     to_validator,
     to_version,
 )
@@ -70,7 +71,7 @@ class JsonQuestion:
                 cannot be right.
         """
         if not is_json(response.headers):
-            kind = response.headers.get("Content-Type", "no type")
+            kind = to_shown(response.headers.get("Content-Type", "no type"))
             raise SpoiltError(f"expected JSON, got {kind}")
         content = b"".join(self.body(response, MOST_REPLY_BYTES))
         reply = Reply(_parse(content), content, is_cacheable(response.headers))

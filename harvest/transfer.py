@@ -15,6 +15,7 @@ v.jpg (460 kB, FACTS c) takes 8 minutes; no line of our time is that slow."""
 
 BEGINNING_BYTES = 4096
 _CHUNK_BYTES = 1 << 16
+_MOST_DIGITS = 19
 
 
 Body = Callable[[requests.Response, int], Iterator[bytes]]
@@ -121,9 +122,14 @@ def read_body(
 
 
 def find_length(response: requests.Response) -> int | None:
-    """Read how many bytes an answer says that it has, as sent; None where it does not say."""
+    """Read how many bytes an answer says that it has, as sent; None where it does not say.
+
+    Of a number beyond any ceiling only the beginning is read, which is beyond it too.
+    """
     promised = response.headers.get("Content-Length", "")
-    return int(promised) if promised.isascii() and promised.isdecimal() else None
+    if not (promised.isascii() and promised.isdecimal()):
+        return None
+    return int(promised.lstrip("0")[:_MOST_DIGITS] or "0")
 
 
 def is_plain(response: requests.Response) -> bool:

@@ -4,6 +4,7 @@ from email.utils import format_datetime
 import pytest
 
 from harvest.answers import (
+    LONGEST_WAIT_S,
     Version,
     find_block,
     is_cacheable,
@@ -12,7 +13,8 @@ from harvest.answers import (
     to_version,
     to_wait_s,
 )
-from harvest.errors import BlockedError
+from harvest.errors import BlockedError, DownloadError
+from tests.harvest.conftest import Answer, Library, MakeClient
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 URL = "https://www.loc.gov/collections/photochrom-prints/"
@@ -37,9 +39,30 @@ def test_a_date_is_held_against_the_servers_own_clock() -> None:
     assert to_wait_s(headers | {"Date": "no date"}, now=ours) == 0
 
 
-@pytest.mark.parametrize("value", ["", "soon", "-5", "1.5", "Mon, 99 Foo 2026", "²"])
-def test_a_wait_that_says_nothing_is_none(value: str) -> None:
-    assert to_wait_s({"Retry-After": value}, now=NOW) is None
+@pytest.mark.parametrize(
+    ("value", "wait_s"),
+    [
+        ("300.5", 301),
+        ("1.000", 1),
+        ("1.", 1),
+        ("0", 0),
+        ("0.1", 1),
+        ("0000000000000300", 300),
+        ("9" * 5000, 999_999_999_999),
+    ],
+)
+def test_an_odd_number_of_seconds_is_never_cut_short(value: str, wait_s: float) -> None:
+    assert to_wait_s({"Retry-After": value}, now=NOW) == wait_s
+
+
+@pytest.mark.parametrize("value", ["soon", "-5", "+300", "300, 300", "Mon, 99 Foo 2026", "²"])
+def test_a_wait_that_cannot_be_read_is_the_longest(value: str) -> None:
+    assert to_wait_s({"Retry-After": value}, now=NOW) == LONGEST_WAIT_S
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": ""}, {"Retry-After": " "}])
+def test_where_no_wait_is_named_there_is_none(headers: dict[str, str]) -> None:
+    assert to_wait_s(headers, now=NOW) is None
 
 
 def test_a_long_wait_is_a_block_that_names_the_time() -> None:
@@ -98,6 +121,8 @@ def test_a_plain_failure_is_no_block(status: int) -> None:
     [
         ("public, max-age=86400", True),
         ("max-age=0", False),
+        ("max-age=00", False),
+        ("max-age=" + "9" * 5000, True),
         ("no-cache, max-age=60", False),
         ("no-store", False),
         ("", False),
@@ -155,3 +180,15 @@ def test_only_an_accepted_status_is_no_failure() -> None:
     assert to_failure(URL, 200, headers={}, now=NOW) is None
     assert to_failure(URL, 304, headers={}, now=NOW) is not None
     assert to_failure(URL, 304, headers={}, now=NOW, accepted=(200, 304)) is None
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("header", ["Content-Type", "Content-Length"])
+def test_what_a_server_says_does_not_steer_the_terminal(
+    library: Library, make_client: MakeClient, status: int, header: str
+) -> None:
+    evil = {"Content-Type": "text/\x1b]0;\x07\x9b31m", "Content-Length": "2, \x1b[31m"}
+    library.tell(URL, Answer(status, b"{}", {header: evil[header]}, cut=2))
+    with pytest.raises(DownloadError) as caught:
+        make_client(retries=0).get_json(URL)
+    assert str(caught.value).isprintable()

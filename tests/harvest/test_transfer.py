@@ -1,6 +1,7 @@
 import pytest
+import requests
 
-from harvest.transfer import Pulse, SpoiltError
+from harvest.transfer import Pulse, SpoiltError, find_length
 
 
 class Hand:
@@ -49,3 +50,21 @@ def test_a_short_body_is_judged_by_no_window() -> None:
     pulse = start(hand)
     hand.seconds += 9.9
     pulse.beat(1)
+
+
+@pytest.mark.parametrize(
+    ("said", "length"),
+    [
+        ("", None),
+        ("-5", None),
+        ("²", None),
+        ("5, 5", None),
+        ("0", 0),
+        ("0000000000000000000000007", 7),
+        ("9" * 5000, 10**19 - 1),
+    ],
+)
+def test_a_length_is_read_however_long_it_is(said: str, length: int | None) -> None:
+    response = requests.Response()
+    response.headers["Content-Length"] = said
+    assert find_length(response) == length
