@@ -2,6 +2,7 @@
 
 import re
 import time
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +132,11 @@ class RobotsQuestion:
         return {"Accept": "text/plain, */*;q=0.5", "Accept-Encoding": "gzip, deflate"}
 
     def read(self, response: requests.Response, attempts: int) -> str:
-        """Read its beginning; "" where there is none."""
+        """Read its beginning; "" where there is none.
+
+        Raises:
+            SpoiltError: If it is no text in UTF-8 (RFC 9309 2.3), as UTF-16 is not.
+        """
         if response.status_code != 200:
             return ""
         content = b""
@@ -139,7 +144,9 @@ class RobotsQuestion:
             content += chunk
             if len(content) >= MOST_ROBOTS_BYTES:
                 break
-        return content[:MOST_ROBOTS_BYTES].decode("utf-8", errors="replace")
+        if b"\0" in content or content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            raise SpoiltError("expected text in UTF-8, got something else")
+        return content[:MOST_ROBOTS_BYTES].decode("utf-8-sig", errors="replace")
 
 
 class FileQuestion:

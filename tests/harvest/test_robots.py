@@ -72,6 +72,12 @@ def test_an_address_is_held_against_robots_as_it_is_sent(
     assert library.asked == []
 
 
+def test_a_mark_before_robots_hides_no_rule(library: Library, make_client: MakeClient) -> None:
+    library.tell(ROBOTS, robots_answer(f"\ufeff{RULES}"))
+    with pytest.raises(DisallowedError):
+        make_client().get_json(SEARCH)
+
+
 def test_robots_may_be_redirected(library: Library, make_client: MakeClient) -> None:
     library.tell(ROBOTS, Answer(301, b"", {"Location": "/static/robots.txt"}))
     library.tell("https://www.loc.gov/static/robots.txt", robots_answer(RULES))
@@ -88,7 +94,16 @@ def test_without_robots_everything_is_allowed(
     assert make_client().get_json(PAGE).data == {"a": 1}
 
 
-@pytest.mark.parametrize("answer", [Answer(503), Answer(hang_up=True)])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(503),
+        Answer(hang_up=True),
+        Answer(200, RULES.encode("utf-16")),
+        Answer(200, RULES.encode("utf-16-be")),
+        Answer(200, "ŸŸ".encode("utf-16")),
+    ],
+)
 def test_robots_that_do_not_come_allow_nothing(
     library: Library, make_client: MakeClient, answer: Answer
 ) -> None:
