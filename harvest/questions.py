@@ -171,7 +171,7 @@ class FileQuestion:
     @property
     def accepted(self) -> Collection[int]:
         """The file, its rest, that there is no such rest, or that nothing has changed."""
-        rest = (206, 416) if self._rest is not None else ()
+        rest = (206, 304, 412, 416) if self._rest is not None else ()
         return (200, *rest, *((304,) if self._since is not None else ()))
 
     def to_headers(self) -> Mapping[str, str]:
@@ -198,13 +198,11 @@ class FileQuestion:
             TooLargeError: If it is larger than the ceiling.
             OSError: If the disk refuses.
         """
-        if response.status_code == 304:
+        if response.status_code == 304 and self._since is not None:
             self._part.discard()
             return None
         started = time.monotonic()
-        sink = (
-            self._go_on(response) if response.status_code in (206, 416) else self._begin(response)
-        )
+        sink = self._begin(response) if response.status_code == 200 else self._go_on(response)
         self._part.finish()
         version = to_version(response.headers)
         return Download(

@@ -85,6 +85,9 @@ def test_a_file_that_changed_meanwhile_is_taken_whole(
 @pytest.mark.parametrize(
     "answer",
     [
+        Answer(304),
+        Answer(412),
+        Answer(412, b"<h1>no</h1>", {"Content-Type": "text/html"}),
         Answer(416, b"", {"Content-Range": f"bytes */{len(BODY)}"}),
         Answer(206, BODY[5:], {"Content-Range": f"bytes 5-{len(BODY) - 1}/{len(BODY)}"}),
         Answer(206, BODY[HALF:], {"Content-Range": f"bytes {HALF}-{len(BODY) - 1}/*"}),
