@@ -68,8 +68,7 @@ class Client:
             backoff_max=LONGEST_BACKOFF_S,
         )
         self._switch = Switch()
-        self._silence_s = manners.timeout_s
-        self._body: Body = partial(read_body, silence_s=self._silence_s, switch=self._switch)
+        self._body: Body = partial(read_body, silence_s=manners.timeout_s, switch=self._switch)
         self._session = Session()
         self._session.trust_env = redirect is None
         self._session.headers["User-Agent"] = manners.user_agent
@@ -241,7 +240,7 @@ class Client:
     def _send(self, url: str, question: Question[object]) -> requests.Response:
         """Send a request, and follow where it leads within the Library."""
         headers = dict(question.to_headers())
-        patience = (min(LONGEST_CONNECT_S, self._silence_s), self._silence_s)
+        patience = (min(LONGEST_CONNECT_S, self._manners.timeout_s), self._manners.timeout_s)
 
         def get(url: str) -> requests.Response:
             if not isinstance(question, RobotsQuestion):
@@ -257,15 +256,16 @@ class Client:
         now, url = datetime.now(UTC), response.url
         pace = self._paces[urlsplit(url).netloc]
         status, headers = response.status_code, response.headers
-        tells = status >= 400 and is_html(headers)
-        beginning = read_beginning(response, silence_s=self._silence_s) if tells else b""
-        block = find_block(url, status, headers=headers, now=now, beginning=beginning)
+        if status in RETRIED_STATUS:
+            pace.pause(to_wait_s(headers, now=now) or 0.0)
+        block = find_block(url, status, headers=headers, now=now)
+        if block is None and status >= 400 and is_html(headers):  # its page may never end
+            beginning = read_beginning(response, silence_s=self._manners.timeout_s)
+            block = find_block(url, status, headers=headers, now=now, beginning=beginning)
         block = block or self._count_refusal(response)
         if block is not None:
             pace.block(block)
             raise block
-        if status in RETRIED_STATUS:
-            pace.pause(to_wait_s(headers, now=now) or 0.0)
         return to_failure(url, status, headers=headers, now=now, accepted=question.accepted)
 
     def _count_refusal(self, response: requests.Response) -> BlockedError | None:

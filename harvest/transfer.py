@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from harvest.connections import PacedConnection, Switch, hurry
 from harvest.errors import TooLargeError
@@ -76,7 +76,7 @@ def read_beginning(response: requests.Response, *, silence_s: float) -> bytes:
     try:
         with hurry(_find_connection(response), silence_s):
             return bytes(response.raw.read(BEGINNING_BYTES, decode_content=True))
-    except TimeoutError as exc:
+    except (TimeoutError, ReadTimeoutError) as exc:
         raise SpoiltError(str(exc)) from exc
     except (HTTPError, OSError):
         return b""  # it is a failure in any case; only its page would have told more

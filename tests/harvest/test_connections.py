@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harvest.client import Client
-from harvest.errors import DownloadError, StoppedError
+from harvest.errors import BlockedError, DownloadError, StoppedError
 from harvest.manners import Manners
 from tests.harvest.conftest import wait_until
 
@@ -129,3 +129,13 @@ def test_a_stop_cuts_an_answer_that_ends_with_its_connection(
         client.stop()
         with pytest.raises(StoppedError):
             asking.result(timeout=30)
+
+
+ASKS_TO_WAIT = FORBIDDEN + b"Retry-After: 300\r\n\r\n"
+
+
+@pytest.mark.parametrize("trickle", [(ASKS_TO_WAIT, b"a")], indirect=True)
+def test_a_head_that_says_to_stay_away_counts_whatever_its_page_does(trickle: Trickle) -> None:
+    with open_client(trickle, retries=1) as client, pytest.raises(BlockedError):
+        client.get_json(PAGE)
+    assert trickle.asked == 1
