@@ -1,45 +1,26 @@
 """Edge: ask for the collection's listing, page by page, and keep every raw reply."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
-from harvest.addresses import WWW
-from harvest.answers import Page, Reply
 from harvest.catalog import mark_repeated, to_results, to_rows
 from harvest.client import Client
-from harvest.errors import AstrayError, CatalogError, NotFoundError
+from harvest.errors import CatalogError
 from harvest.items import fetch_items
-from harvest.leaves import (
-    Leaf,
-    Leaves,
-    find_fault,
-    find_unsettled,
-    is_doubtful,
-    is_worse,
-    to_leaf,
-)
-from harvest.ppoc import BASE, CODE, to_listing
+from harvest.leafing import MOST_LOOKS, fetch_leaf, read_leaf, to_page
+from harvest.leaves import Leaf, Leaves, find_fault, find_unsettled
 from harvest.raw import (
     Shelf,
     begin_listing,
     drop_listing,
     finish_listing,
-    keep_reply,
     open_shelf,
-    page_stem,
     read_pages,
-    read_reply,
 )
 from harvest.records import CatalogRow
 from harvest.replies import read_items, to_items
-
-COLLECTION = "photochrom-prints"
-MOST_LOOKS = 3
-"""How often a page that does not fit the others is asked for again, before that is its nature;
-and how often one that leads elsewhere is asked for."""
 
 OnPage = Callable[[int, int], None]
 """Hears, after each page, how many came and how many there are (0: not known)."""
@@ -126,7 +107,7 @@ def fetch_listing(client: Client, *, road: str, page_size: int, raw: Path, on_pa
     fetch = partial(fetch_leaf, client, road=road, page_size=page_size, shelf=shelf)
 
     def ask(number: int, *, promised: bool) -> Leaf | None:
-        return _read_leaf(shelf, number, road=road) or fetch(number, promised=promised)
+        return read_leaf(shelf, number, road=road) or fetch(number, promised=promised)
 
     leaves = _ask_all(ask, {}, on_page=on_page)
     if not leaves:
@@ -142,63 +123,10 @@ def fetch_listing(client: Client, *, road: str, page_size: int, raw: Path, on_pa
     raise CatalogError(f"{fault}; the catalogue changed meanwhile: run photochrom catalog again")
 
 
-def fetch_leaf(
-    client: Client,
-    number: int,
-    *,
-    road: str,
-    page_size: int,
-    shelf: Shelf,
-    promised: bool = True,
-    before: Leaf | None = None,
-) -> Leaf | None:
-    """Ask for one page of the listing, and keep the reply as it came.
-
-    A page that claims to be empty and must not be cached is what the server sends under
-    load, and one with fewer rows than it counts is cut short; such a page is asked for again,
-    and so is one that leads elsewhere.
-
-    Args:
-        client: The client.
-        number: From 1.
-        road: "json" or "pictures".
-        page_size: Rows a page.
-        shelf: Where it is kept, among the pages of the listing that is begun.
-        promised: Whether there must be such a page; else an empty one may be the end.
-        before: What came of it the last time; it stays when this time shows less.
-
-    Returns:
-        The page; None where there is none, or none with rows.
-
-    Raises:
-        CatalogError: If the reply is no listing.
-        DownloadError: If no reply came, or none but such ones; not for a 404.
-        BlockedError: If the server asks us to stay away.
-    """
-    pictures = partial(_ask_pictures, promised=promised)
-    ask: Callable[..., Reply | Page] = _ask_json if road == "json" else pictures
-    try:
-        reply = _ask_steadily(partial(ask, client, number, page_size))
-    except NotFoundError:
-        return before
-    page = _to_page(reply.data, reply.text if isinstance(reply, Page) else "", road=road)
-    leaf = to_leaf(page, road=road) if to_results(page) else None
-    if is_worse(leaf, before):
-        return before
-    if leaf is not None:
-        is_json = reply.data is not None
-        keep_reply(page_stem(shelf.begun, number), reply.content, is_json=is_json)
-    return leaf
-
-
 def _no_rows(road: str) -> CatalogError:
     return CatalogError(
         f"road {road}: expected rows on page 1, got none; look at the collection in a browser"
     )
-
-
-Params = dict[str, str | int]
-T = TypeVar("T")
 
 
 class Ask(Protocol):
@@ -207,34 +135,6 @@ class Ask(Protocol):
     def __call__(self, number: int, *, promised: bool) -> Leaf | None:
         """Find it."""
         ...
-
-
-def _ask_json(client: Client, number: int, page_size: int) -> Reply:
-    params: Params = {"fo": "json", "c": page_size, "sp": number, "at": "results,pagination"}
-
-    def doubt(reply: Reply) -> bool:
-        return is_doubtful(reply.data, number=number, cacheable=reply.cacheable)
-
-    url = f"https://{WWW}/collections/{COLLECTION}/"
-    return client.get_json(url, params=params, is_doubtful=doubt)
-
-
-def _ask_pictures(client: Client, number: int, page_size: int, *, promised: bool) -> Page:
-    params: Params = {"co": CODE, "sp": number, "c": page_size, "st": "grid", "fo": "json"}
-
-    def doubt(reply: Page) -> bool:
-        page = to_listing(reply.data, reply.text)
-        return promised and is_doubtful(page, number=number, cacheable=reply.cacheable)
-
-    return client.get_page(f"{BASE}search/", params=params, is_doubtful=doubt)
-
-
-def _ask_steadily(ask: Callable[[], T]) -> T:
-    """Ask again where the answer led elsewhere: that may pass."""
-    for _ in range(MOST_LOOKS - 1):
-        with suppress(AstrayError):
-            return ask()
-    return ask()
 
 
 def _ask_all(ask: Ask, known: Leaves, *, on_page: OnPage) -> dict[int, Leaf | None]:
@@ -268,28 +168,12 @@ def _brings_rows(leaf: Leaf | None, leaves: Leaves) -> bool:
     return leaf is not None and not set(leaf.ids) <= known
 
 
-def _read_leaf(shelf: Shelf, number: int, *, road: str) -> Leaf | None:
-    """Read a page that an interrupted run left; a damaged one counts as missing."""
-    try:
-        reply = read_reply(page_stem(shelf.begun, number))
-        if reply is None:
-            return None
-        return to_leaf(_to_page(reply.data, reply.text, road=road), road=road)
-    except CatalogError:
-        return None
-
-
 def _read_listing(shelf: Shelf, *, road: str) -> tuple[list[CatalogRow], int]:
     """Make the rows of the last whole listing, a page at a time; count the listing's own."""
     rows: list[CatalogRow] = []
     seen = 0
     for reply in read_pages(shelf.listing):
-        page = _to_page(reply.data, reply.text, road=road)
+        page = to_page(reply.data, reply.text, road=road)
         rows += to_rows(page, first_row=seen + 1)
         seen += len(to_results(page))
     return mark_repeated(rows), seen
-
-
-def _to_page(data: Any, text: str, *, road: str) -> Any:
-    """Bring a page into the API's shape."""
-    return data if road == "json" else to_listing(data, text)

@@ -9,7 +9,8 @@ import pytest
 
 from harvest.crosscheck import compare_rows
 from harvest.errors import AstrayError, BlockedError, CatalogError, DownloadError
-from harvest.listing import MOST_LOOKS, fetch_catalog, read_catalog
+from harvest.leafing import MOST_LOOKS
+from harvest.listing import fetch_catalog, read_catalog
 from harvest.records import CatalogReason, CatalogRow
 from tests.harvest.conftest import (
     Answer,
