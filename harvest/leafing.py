@@ -10,7 +10,7 @@ from harvest.answers import Page, Reply
 from harvest.catalog import to_results
 from harvest.client import Client
 from harvest.errors import AstrayError, CatalogError, NotFoundError
-from harvest.leaves import Leaf, is_doubtful, is_worse, to_leaf
+from harvest.leaves import Leaf, check_length, is_doubtful, is_worse, to_leaf
 from harvest.ppoc import BASE, CODE, to_listing
 from harvest.raw import Shelf, keep_reply, page_stem, read_reply
 
@@ -52,7 +52,7 @@ def fetch_leaf(
         The page; None where there is none, or none with rows.
 
     Raises:
-        CatalogError: If the reply is no listing.
+        CatalogError: If the reply is no listing, or one that is far too long.
         DownloadError: If no reply came, or none but such ones; not for a 404.
         BlockedError: If the server asks us to stay away.
     """
@@ -67,6 +67,7 @@ def fetch_leaf(
     if is_worse(leaf, before):
         return before
     if leaf is not None:
+        check_length(leaf.pages or number, page_size=page_size)
         is_json = reply.data is not None
         keep_reply(page_stem(shelf.begun, number), reply.content, is_json=is_json)
     return leaf

@@ -8,6 +8,11 @@ from typing import Any
 from harvest.catalog import to_results
 from harvest.errors import CatalogError
 from harvest.fields import to_mapping, to_size, to_texts
+from harvest.plan import COLLECTION_ROWS, GRID_ROWS
+
+MOST_TIMES = 8
+"""A listing may have so many times the collection's rows: room for the 40,000 items that a
+replica may show, and an end for a server that counts on for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +47,43 @@ def to_leaf(page: Any, *, road: str) -> Leaf:
         road: "json" or "pictures".
 
     Raises:
-        CatalogError: If a page of the API has no counts.
+        CatalogError: If a page of the API has no counts, or more rows than it says fit on one.
     """
     results = to_results(page)
     records = [to_mapping(result) for result in results]
     ids = [to_texts(record.get("url")) or to_texts(record.get("id")) for record in records]
     if road == "json":
         of: int | None = count(page, "of")
-        pages: int | None = math.ceil(count(page, "of") / count(page, "perpage"))
+        per_page = count(page, "perpage")
+        if len(results) > per_page:
+            raise CatalogError(
+                f"expected at most {per_page} rows, as pagination.perpage says, got "
+                f"{len(results)}; run photochrom catalog again"
+            )
+        pages: int | None = math.ceil(count(page, "of") / per_page)
     else:
         pagination = to_mapping(to_mapping(page).get("pagination"))
         of, pages = to_size(pagination.get("of")), to_size(pagination.get("total"))
         pages = pages or (math.ceil(of / len(results)) if of else None)
     return Leaf(tuple(found[0] for found in ids if found), len(results), of, pages)
+
+
+def check_length(pages: int, *, page_size: int) -> None:
+    """See that a listing is not longer than the collection can be.
+
+    Args:
+        pages: How many there are, or the number of one where that is not known.
+        page_size: Rows that were asked for; the older site gives GRID_ROWS at most.
+
+    Raises:
+        CatalogError: If it is.
+    """
+    most = MOST_TIMES * math.ceil(COLLECTION_ROWS / min(page_size, GRID_ROWS))
+    if pages > most:
+        raise CatalogError(
+            f"expected about {COLLECTION_ROWS} rows, on {most} pages at the very most, got a "
+            f"listing of {pages} pages; look at the collection in a browser"
+        )
 
 
 def find_unsettled(leaves: Leaves) -> list[int]:
@@ -94,7 +123,8 @@ def find_fault(leaves: Leaves) -> str:
 
     Returns:
         Such as "got 4 on 2 of 3 pages"; "" when it is whole. Rows that are double on the
-        server count like others.
+        server count like others, but a page is none whose rows are all on another one: such
+        come of a server that does not look at the number asked for.
     """
     first = leaves[1]
     assert first is not None
@@ -102,7 +132,7 @@ def find_fault(leaves: Leaves) -> str:
     rows = sum(leaf.rows for leaf in there)
     pages = first.pages or len(leaves)
     if len(there) == pages and first.of in (None, rows):
-        return ""
+        return _find_copy(leaves)
     return f"expected {first.of} rows, as page 1 said, got {rows} on {len(there)} of {pages} pages"
 
 
@@ -128,8 +158,9 @@ def is_doubtful(page: Any, *, number: int, cacheable: bool) -> bool:
         cacheable: Whether the server lets it be kept.
 
     Returns:
-        True for a page with fewer rows than its own counts promise, and for one that counts
-        none in all and must not be kept. A page behind the last one is empty for good.
+        True for a page with fewer rows than its own counts promise, for one that says it is
+        another, and for one that counts none in all and must not be kept. A page behind the
+        last one is empty for good.
 
     Raises:
         CatalogError: If it is no listing.
@@ -138,6 +169,8 @@ def is_doubtful(page: Any, *, number: int, cacheable: bool) -> bool:
     of, per_page = to_size(pagination.get("of")), to_size(pagination.get("perpage"))
     if not of:
         return rows == 0 and not cacheable
+    if to_size(pagination.get("current")) not in (None, number):
+        return True
     if not per_page:  # the older site, which may count pages alone
         return rows == 0 and number <= (to_size(pagination.get("total")) or 0)
     return rows < min(of - (number - 1) * per_page, per_page)
@@ -157,3 +190,19 @@ def count(page: Any, name: str) -> int:
             "photochrom catalog again"
         )
     return value
+
+
+def _find_copy(leaves: Leaves) -> str:
+    """Say which page is another one's copy, if so; a last row alone may well be double."""
+    pages_of: dict[str, list[int]] = {}
+    for number, leaf in sorted(leaves.items()):
+        for row_id in leaf.ids if leaf else ():
+            pages_of.setdefault(row_id, []).append(number)
+    for number, leaf in sorted(leaves.items(), reverse=True):
+        if leaf is None or not leaf.ids or len(leaf.ids) < leaf.rows:
+            continue
+        for other in sorted({*pages_of[leaf.ids[0]]} - {number}):
+            its = leaves[other]
+            if its and (leaf.rows > 1 or its.rows == 1) and {*leaf.ids} <= {*its.ids}:
+                return f"expected other rows on each page, got those of page {other} on {number}"
+    return ""

@@ -141,19 +141,22 @@ def _ask_all(ask: Ask, known: Leaves, *, on_page: OnPage) -> dict[int, Leaf | No
     """Ask for the pages that page 1 promises and that are not known yet.
 
     Where no page says how many there are, one that brings no row that is new is the end. It
-    is asked for twice, for under load an empty page comes that means nothing.
+    is asked for twice, for under load an empty page comes that means nothing; so is one that
+    is missing, and those behind it are not asked for until it is there.
     """
     leaves = dict(known)
-    while (of := _find_length(leaves)) is None or len(leaves) < of:
+    of = _find_length(leaves)
+    while None not in leaves.values() and (of is None or len(leaves) < of):
         number = len(leaves) + 1
         ask_it = partial(ask, number, promised=of is not None or number == 1)
         leaf = ask_it()
-        if of is None and not _brings_rows(leaf, leaves):
+        if leaf is None or (of is None and not _brings_rows(leaf, leaves)):
             leaf = ask_it()
-            if not _brings_rows(leaf, leaves):
+            if of is None and not _brings_rows(leaf, leaves):
                 break
         leaves[number] = leaf
-        on_page(number, _find_length(leaves) or 0)
+        of = _find_length(leaves)
+        on_page(number, of or 0)
     return {number: leaves[number] for number in sorted(leaves) if number <= (of or len(leaves))}
 
 

@@ -5,6 +5,7 @@ import pytest
 from harvest.errors import CatalogError
 from harvest.leaves import (
     Leaf,
+    check_length,
     count,
     find_fault,
     find_unsettled,
@@ -75,6 +76,28 @@ def test_rows_that_do_not_add_up_are_a_fault_and_double_ones_are_not() -> None:
     assert find_fault({1: leaf("a", of=None, pages=None)}) == ""
 
 
+def test_a_page_whose_rows_are_all_on_another_one_is_a_fault() -> None:
+    fault = "expected other rows on each page, got those of page"
+    assert find_fault(whole() | {2: leaf("a", "b")}) == f"{fault} 1 on 2"
+    assert find_fault(whole() | {2: leaf("a", "d"), 3: leaf("d")}) == ""
+    ones = {n: leaf("a", of=3) for n in (1, 2, 3)}
+    assert find_fault(ones) == f"{fault} 1 on 3"
+
+
+def test_a_page_with_more_rows_than_fit_on_one_is_an_error() -> None:
+    with pytest.raises(CatalogError, match=r"at most 1 rows, as pagination\.perpage says, got 2"):
+        to_leaf(page(item(1), item(2), perpage=1), road="json")
+
+
+@pytest.mark.parametrize(("page_size", "most"), [(150, 608), (100, 608), (25, 2408)])
+def test_a_listing_may_have_eight_times_the_pages_of_the_collection(
+    page_size: int, most: int
+) -> None:
+    check_length(most, page_size=page_size)
+    with pytest.raises(CatalogError, match=f"got a listing of {most + 1} pages"):
+        check_length(most + 1, page_size=page_size)
+
+
 def test_an_empty_page_is_doubtful_unless_it_may_be_kept_or_lies_behind_the_last() -> None:
     assert is_doubtful(page(of=0), number=1, cacheable=False)
     assert not is_doubtful(page(of=0), number=1, cacheable=True)
@@ -83,9 +106,17 @@ def test_an_empty_page_is_doubtful_unless_it_may_be_kept_or_lies_behind_the_last
 
 
 def test_a_page_with_fewer_rows_than_it_counts_is_doubtful() -> None:
-    assert is_doubtful(page(item(), of=5, perpage=2), number=2, cacheable=True)
-    assert not is_doubtful(page(item(), of=5, perpage=2), number=3, cacheable=True)
-    assert is_doubtful(page(of=5, perpage=2), number=3, cacheable=True)
+    short = page(item(), of=5, perpage=2, number=2)
+    assert is_doubtful(short, number=2, cacheable=True)
+    last = page(item(), of=5, perpage=2, number=3)
+    assert not is_doubtful(last, number=3, cacheable=True)
+    assert is_doubtful(page(of=5, perpage=2, number=3), number=3, cacheable=True)
+
+
+def test_a_page_that_says_it_is_another_is_doubtful() -> None:
+    assert is_doubtful(page(item(1), item(2), of=5, perpage=2), number=2, cacheable=True)
+    first = page(item(1), item(2), of=5, perpage=2)
+    assert not is_doubtful(first, number=1, cacheable=True)
 
 
 @pytest.mark.parametrize(

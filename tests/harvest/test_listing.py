@@ -273,6 +273,55 @@ def test_a_listing_that_does_not_add_up_is_not_taken_up_again(
     assert ids(fetch(make_client, tmp_path)) == FIVE
 
 
+def test_behind_a_page_that_is_missing_nothing_is_asked_for(
+    library: Library, make_client: MakeClient, tmp_path: Path
+) -> None:
+    tell_listing(library, of=4500)
+    library.tell(page_url(2), not_found())
+    with pytest.raises(CatalogError, match="got 2 on 1 of 2250 pages"):
+        fetch(make_client, tmp_path)
+    assert asked(library) == [*asked(library)[:1], *asked(library)[1:2] * (2 + MOST_LOOKS)]
+
+
+@pytest.mark.parametrize("road", ["json", "pictures"])
+@pytest.mark.parametrize("html", [False, True])
+def test_a_listing_that_counts_without_end_is_refused_at_its_first_page(
+    library: Library, make_client: MakeClient, tmp_path: Path, road: str, html: bool
+) -> None:
+    tell_listing(library, of=2**53)
+    results = [pictures_result(1), pictures_result(2)]
+    endless = json_answer(pictures_page(*results, of=2, pages=2**50))
+    grid = html_answer(pictures_grid(1, 2, of=999_999_999))
+    library.tell(grid_url(1), grid if html else endless)
+    for _ in range(2):  # it is not kept for the next run either
+        with pytest.raises(CatalogError, match="got a listing of"):
+            fetch(make_client, tmp_path, road=road)
+    assert len(asked(library)) == 2
+
+
+def test_a_grid_that_brings_new_rows_for_ever_ends(
+    library: Library, make_client: MakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harvest.leaves.COLLECTION_ROWS", 1)  # so 8 pages at most
+    for number in range(1, 12):
+        library.tell(grid_url(number), html_answer(pictures_grid(2 * number, 2 * number + 1)))
+    with pytest.raises(CatalogError, match="got a listing of 9 pages"):
+        fetch(make_client, tmp_path, road="pictures")
+    assert len(asked(library)) == 9
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_a_server_that_always_gives_the_first_page_is_at_fault(
+    library: Library, make_client: MakeClient, tmp_path: Path, says: bool
+) -> None:
+    for number in (1, 2, 3):
+        reply = page(item(1), item(2), number=number if says else 1, of=6, perpage=2)
+        library.tell(page_url(number), json_answer(reply))
+    message = "got those of page 1 on 3" if says else "cannot be right"
+    with pytest.raises((CatalogError, DownloadError), match=message):
+        fetch(make_client, tmp_path, retries=1)
+
+
 @pytest.mark.parametrize("road", ["json", "pictures"])
 def test_a_page_that_leads_elsewhere_is_asked_again_and_not_for_ever(
     library: Library, make_client: MakeClient, tmp_path: Path, road: str
