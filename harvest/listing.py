@@ -1,6 +1,7 @@
 """Edge: ask for the collection's listing, page by page, and keep every raw reply."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +23,10 @@ from harvest.raw import (
 from harvest.records import CatalogRow
 from harvest.replies import read_items, to_items
 
+LEAST_SHARE = 0.9
+"""A listing with fewer rows than this share of the last whole one is not believed: what
+is not listed any more is removed from the disk."""
+
 OnPage = Callable[[int, int], None]
 """Hears, after each page, how many came and how many there are (0: not known)."""
 
@@ -33,6 +38,7 @@ def fetch_catalog(
     page_size: int,
     detail: str,
     raw: Path,
+    may_shrink: bool = False,
     on_page: OnPage = lambda _done, _of: None,
 ) -> tuple[list[CatalogRow], int]:
     """Ask for the whole catalogue.
@@ -44,18 +50,23 @@ def fetch_catalog(
         detail: "listing" takes the listing's word; "item" asks for every listed item too,
             unless its reply is there and the record has not changed since.
         raw: Folder of the source's raw replies, data/catalog/<source>.
+        may_shrink: Whether it may have far fewer rows than the last one (LEAST_SHARE), as a
+            replica's may, whose items are a setting.
         on_page: Hears of every page of the listing.
 
     Returns:
         The rows of data/catalog.parquet, and how many rows the listing has.
 
     Raises:
-        CatalogError: If the listing is incomplete, or a reply is not what it should be.
+        CatalogError: If the listing is incomplete, or far shorter than the last one, or a
+            reply is not what it should be.
         DownloadError: If a reply did not come, be it a page's or an item's (`check_items`).
         BlockedError: If the server asks us to stay away.
         StoppedError: If the client was stopped; what came serves the next run.
     """
-    fetch_listing(client, road=road, page_size=page_size, raw=raw, on_page=on_page)
+    fetch_listing(
+        client, road=road, page_size=page_size, raw=raw, may_shrink=may_shrink, on_page=on_page
+    )
     rows, seen = _read_listing(open_shelf(raw, road), road=road)
     if detail == "item":
         rows = mark_repeated(fetch_items(client, to_items(rows), road=road, raw=raw))
@@ -80,7 +91,9 @@ def read_catalog(raw: Path, road: str, *, detail: str = "item") -> list[CatalogR
     return rows
 
 
-def fetch_listing(client: Client, *, road: str, page_size: int, raw: Path, on_page: OnPage) -> None:
+def fetch_listing(
+    client: Client, *, road: str, page_size: int, raw: Path, may_shrink: bool, on_page: OnPage
+) -> None:
     """Ask for all pages of the listing, see that together they are complete, and keep them.
 
     Pages that an interrupted run left are not asked for again. The number of pages follows
@@ -94,10 +107,12 @@ def fetch_listing(client: Client, *, road: str, page_size: int, raw: Path, on_pa
         road: "json" or "pictures".
         page_size: Rows a page.
         raw: Folder of the source's raw replies.
+        may_shrink: As of `fetch_catalog`.
         on_page: Hears of every page.
 
     Raises:
-        CatalogError: If the rows do not add up to what the first page promised.
+        CatalogError: If the rows do not add up to what the first page promised, or to far
+            less than there were.
         DownloadError: If a page did not come.
         BlockedError: If the server asks us to stay away.
         StoppedError: If the client was stopped.
@@ -116,16 +131,33 @@ def fetch_listing(client: Client, *, road: str, page_size: int, raw: Path, on_pa
         again = {number: fetch(number, before=leaves[number]) for number in find_unsettled(leaves)}
         leaves = _ask_all(ask, {**leaves, **again}, on_page=on_page)
     fault = find_fault(leaves)
+    if fault:
+        fault += "; the catalogue changed meanwhile: run photochrom catalog again"
+    elif not may_shrink:
+        fault = _find_loss(shelf, leaves, road=road)
     if not fault:
         finish_listing(shelf, pages=len(leaves))
         return
     drop_listing(shelf, pages=[1] if None in leaves.values() else list(leaves))
-    raise CatalogError(f"{fault}; the catalogue changed meanwhile: run photochrom catalog again")
+    raise CatalogError(fault)
 
 
 def _no_rows(road: str) -> CatalogError:
     return CatalogError(
         f"road {road}: expected rows on page 1, got none; look at the collection in a browser"
+    )
+
+
+def _find_loss(shelf: Shelf, leaves: Leaves, *, road: str) -> str:
+    """Say how far a listing falls short of the last whole one; one that is damaged had no rows."""
+    rows, before = sum(leaf.rows for leaf in leaves.values() if leaf), 0
+    with suppress(CatalogError):
+        _, before = _read_listing(shelf, road=road)
+    if rows >= LEAST_SHARE * before:
+        return ""
+    return (
+        f"expected about {before} rows, as the last listing had, got {rows}; run photochrom "
+        f"catalog again later, or, if the collection did shrink, remove {shelf.listing} first"
     )
 
 

@@ -1,6 +1,7 @@
 import gzip
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,40 @@ def test_raw_pages_of_a_longer_listing_go(
     tell_listing(library)
     fetch(make_client, tmp_path)
     library.tell(page_url(1), json_answer(page(item(9), of=1, perpage=2)))
-    fetch(make_client, tmp_path)
+    fetch(make_client, tmp_path, may_shrink=True)
     assert files_below(tmp_path) == ["listing/00001.json.gz"]
+
+
+@pytest.mark.parametrize("road", ["json", "pictures"])
+def test_a_listing_far_shorter_than_the_last_one_is_not_believed(
+    library: Library, make_client: MakeClient, tmp_path: Path, road: str
+) -> None:
+    tell_listing(library)
+    tell_pictures(library, html=False)
+    whole = fetch(make_client, tmp_path, road=road)
+    library.tell(page_url(1), json_answer(page(item(9), of=1, perpage=2)))
+    library.tell(grid_url(1), json_answer(pictures_page(pictures_result(9))))
+    listing = tmp_path / ("listing" if road == "json" else "pictures/listing")
+    for _ in range(2):  # it is asked for anew each time, and never taken
+        library.asked.clear()
+        with pytest.raises(CatalogError, match=r"about 5 rows.*got 1.*did shrink, remove") as error:
+            fetch(make_client, tmp_path, road=road)
+        assert str(listing) in str(error.value)
+        assert len(asked(library)) == 1
+    assert read_catalog(tmp_path, road) == whole
+    shutil.rmtree(listing)  # as the message says
+    assert len(fetch(make_client, tmp_path, road=road)) == 1
+
+
+def test_a_listing_may_be_a_tenth_shorter_or_follow_a_damaged_one(
+    library: Library, make_client: MakeClient, tmp_path: Path
+) -> None:
+    for of in (10, 9, 8):
+        reply = page(*map(item, range(of)), of=of, perpage=10)
+        library.tell(page_url(1, 10), json_answer(reply))
+        if of == 8:
+            (tmp_path / "listing/00001.json.gz").write_bytes(b"damaged")
+        assert len(fetch(make_client, tmp_path, page_size=10)) == of
 
 
 def test_the_servers_page_size_counts(
