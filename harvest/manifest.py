@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from harvest.errors import ManifestError
 from harvest.files import whole_file
-from harvest.records import CatalogRow, to_catalog_row
+from harvest.records import CatalogRow, CatalogState, to_catalog_row
 
 ROWS_PER_GROUP = 65_536
 ZSTD_LEVEL = 9
@@ -211,14 +211,22 @@ def read_catalog_rows(path: Path) -> list[CatalogRow]:
         path: The manifest.
 
     Raises:
-        ManifestError: As `read_manifest`, and if a value is not from its closed list.
+        ManifestError: As `read_manifest`, if a value is not from its closed list, or if a listed
+            row names no resource.
     """
     try:
-        return [to_catalog_row(fields) for fields in read_manifest(path, CATALOG_SCHEMA)]
+        rows = [to_catalog_row(fields) for fields in read_manifest(path, CATALOG_SCHEMA)]
     except ValueError as exc:
         raise ManifestError(
             f"{path}: {exc}; it comes from another version: run photochrom catalog again"
         ) from exc
+    for row in rows:
+        if row.state is CatalogState.LISTED and not row.resource_id:
+            raise ManifestError(
+                f"{path}: expected a resource_id in each listed row, got none in that of item "
+                f"{row.item_id}; run photochrom catalog again"
+            )
+    return rows
 
 
 def _sort_key(record: Mapping[str, Any], order: Sequence[str]) -> tuple[Any, ...]:

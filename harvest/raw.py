@@ -8,6 +8,7 @@ reply gives the same bytes.
 
 import gzip
 import json
+import re
 import shutil
 import struct
 import time
@@ -25,6 +26,7 @@ REUSED_S = 86_400.0
 """Pages of an interrupted listing serve this long: the Library lets one be kept about a day
 (FACTS a2)."""
 
+_PAGE = re.compile(r"([0-9]{5,9})\.(?:json|html)\.gz")
 _SETTINGS = "settings.json"
 _DAMAGED = (OSError, EOFError, zlib.error, ValueError, RecursionError)
 
@@ -139,7 +141,7 @@ def read_pages(folder: Path) -> Iterator[RawReply]:
     Raises:
         CatalogError: If there are none, one between is missing, or one is damaged.
     """
-    numbers = sorted({int(path.name.split(".")[0]) for path in folder.glob("[0-9]*.gz")})
+    numbers = sorted(set(_find_pages(folder).values()))
     if not numbers or numbers != list(range(1, len(numbers) + 1)):
         found = f"{len(numbers)} with gaps" if numbers else "none"
         raise CatalogError(
@@ -185,7 +187,7 @@ def finish_listing(shelf: Shelf, *, pages: int) -> None:
     Raises:
         CatalogError: If one of them is gone, as when two processes list at once.
     """
-    numbers = {path: int(path.name.split(".")[0]) for path in shelf.begun.glob("[0-9]*.gz")}
+    numbers = _find_pages(shelf.begun)
     if not set(range(1, pages + 1)) <= set(numbers.values()):
         raise CatalogError(
             f"{shelf.begun}: expected {pages} pages, found {len(numbers)}; another process took "
@@ -225,6 +227,12 @@ def to_stamp(modified: str) -> int:
 
 def _names(stem: Path) -> tuple[Path, Path]:
     return stem.with_name(f"{stem.name}.json.gz"), stem.with_name(f"{stem.name}.html.gz")
+
+
+def _find_pages(folder: Path) -> dict[Path, int]:
+    """Find the pages of a listing; what has another name, such as a copy, is none."""
+    named = {path: _PAGE.fullmatch(path.name) for path in folder.glob("*.gz")}
+    return {path: int(match[1]) for path, match in named.items() if match}
 
 
 def _to_bytes(settings: Mapping[str, Any]) -> bytes:

@@ -242,6 +242,14 @@ def test_a_manifest_with_a_state_of_its_own_is_refused(tmp_path: Path) -> None:
         read_catalog_rows(path)
 
 
+def test_a_manifest_with_a_listed_row_of_no_resource_is_refused(tmp_path: Path) -> None:
+    (row,) = to_rows(page(item()))
+    path = tmp_path / "catalog.parquet"
+    write_manifest(path, [asdict(row) | {"resource_id": None}], CATALOG_SCHEMA)
+    with pytest.raises(ManifestError, match="none in that of item 2001006712; run photochrom"):
+        read_catalog_rows(path)
+
+
 def test_an_item_reply_gives_exact_renditions() -> None:
     files = [
         {"url": f"{STEM}t.gif", "mimetype": "image/gif", "width": 150, "height": 111},

@@ -75,6 +75,17 @@ def test_a_listing_replaces_the_last_one_when_it_is_whole(tmp_path: Path) -> Non
     assert files_below(tmp_path) == ["pictures/listing/00001.json.gz"]
 
 
+def test_a_copy_beside_the_pages_is_none_of_them(tmp_path: Path) -> None:
+    shelf = open_shelf(tmp_path, "json")
+    begin_listing(shelf, SETTINGS)
+    keep_pages(shelf, 1)
+    (shelf.begun / "00001 (copy).json.gz").write_bytes(b"")
+    finish_listing(shelf, pages=1)
+    assert files_below(tmp_path) == ["listing/00001.json.gz"]
+    (shelf.listing / "00001 (copy).json.gz").write_bytes(b"")
+    assert len(list(read_pages(shelf.listing))) == 1
+
+
 def test_a_listing_with_a_page_gone_replaces_nothing(tmp_path: Path) -> None:
     shelf = open_shelf(tmp_path, "json")
     begin_listing(shelf, SETTINGS)
