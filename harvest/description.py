@@ -16,7 +16,8 @@ from harvest.particulars import (
 )
 from harvest.records import CatalogReason, CatalogRow, CatalogState
 
-_GROUP_TITLE = re.compile(r"^\[.*\bphotochrom(?:e|s)?\s+prints\b.*\]\.?(?:\s*/)?$", re.IGNORECASE)
+_GROUP = re.compile(r"\bphotochrom(?:e|s)?\s+prints\b", re.IGNORECASE)
+_END_OF_GROUP = re.compile(r"\]\.?(?:\s*/)?$")
 _GROUP_ICONS = ("group-of-images", "/grp.gif")
 """Names of the icons that stand for a group: the site's of today, and that of the older one."""
 
@@ -90,7 +91,7 @@ def find_reason_to_skip(record: Mapping[str, Any], *, title_given: str) -> Catal
     if to_item_id(url) is None:
         return _find_reason_of_address(url)
     images = to_texts(record.get("image_url"))
-    if _GROUP_TITLE.match(title_given) or any(i in url for url in images for i in _GROUP_ICONS):
+    if _is_group(title_given) or any(i in url for url in images for i in _GROUP_ICONS):
         return CatalogReason.GROUP_RECORD
     return CatalogReason.NONE
 
@@ -117,6 +118,12 @@ def find_reason_without_files(
     if any("/storage-services/" in url or "/image-services/" in url for url in stored):
         return CatalogReason.NO_RESOURCE_ID
     return otherwise
+
+
+def _is_group(title: str) -> bool:
+    """Say whether a title in brackets speaks of photochrom prints."""
+    ends = title.startswith("[") and _END_OF_GROUP.search(title) is not None
+    return ends and _GROUP.search(title) is not None
 
 
 def _to_html_numbers(reproductions: Any) -> str:

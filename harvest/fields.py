@@ -8,8 +8,17 @@ from typing import Any
 from bs4 import BeautifulSoup
 from bs4.exceptions import ParserRejectedMarkup
 
-_REPRODUCTION = re.compile(r"\b(LC-[A-Z0-9][A-Za-z0-9-]*)\s*\(([^()]*)\)")
+_REPRODUCTION = re.compile(r"\b(?<!-)(LC-[A-Z0-9][A-Za-z0-9-]*)\s*\(([^()]*)\)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_UNFINISHED_TAG = re.compile(r"<[A-Za-z!?/]")
+MOST_CHARACTERS = 20_000
+"""Of one text; those of the Library have under 3,000. Much longer ones take hours to read."""
+
+MOST_HTML = 2_000_000
+"""Characters of a web page: the older site's grid has a hundred items on a page at most, so this
+leaves 20,000 for each."""
+
+_NEGATIVE = re.compile(r"\bneg", re.IGNORECASE)
 _MAX_SIDE_PX = 1_000_000
 _MAX_BYTES = 2**53
 
@@ -23,11 +32,12 @@ def to_texts(value: Any, *, depth: int = 4) -> tuple[str, ...]:
         depth: Levels of lists and objects that are looked into.
 
     Returns:
-        The texts that are not empty, stripped, in order; what cannot be written as UTF-8
-        is "?", and a control character is U+FFFD.
+        The texts that are not empty, stripped, in order, each cut at MOST_CHARACTERS; what
+        cannot be written as UTF-8 is "?", and a control character is U+FFFD.
     """
     if isinstance(value, str):
-        text = _CONTROL.sub("\ufffd", value.encode("utf-8", "replace").decode("utf-8")).strip()
+        written = value[:MOST_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+        text = _CONTROL.sub("\ufffd", written).strip()
         return (text,) if text else ()
     if isinstance(value, int | float) and not isinstance(value, bool):
         return (str(value),)
@@ -110,7 +120,8 @@ def to_captions(*values: Any) -> dict[str, str]:
 
 def is_negative(caption: str) -> bool:
     """Say whether a caption names a black-and-white copy negative."""
-    return re.search(r"\bb\s*&\s*w\b.*\bneg", caption, re.IGNORECASE) is not None
+    found = re.search(r"\bb\s*&\s*w\b", caption, re.IGNORECASE)
+    return found is not None and _NEGATIVE.search(caption, found.end()) is not None
 
 
 def to_numbers(value: Any) -> str:
@@ -121,11 +132,19 @@ def to_numbers(value: Any) -> str:
 def to_soup(html: str) -> BeautifulSoup:
     """Read HTML, however broken.
 
+    A tag or a comment at the end that is not closed is left out: from each place where one
+    may begin, the parser looks for its end.
+
     Raises:
-        ValueError: If it cannot be read at all.
+        ValueError: If it cannot be read at all, or is longer than MOST_HTML.
     """
+    if len(html) > MOST_HTML:
+        raise ValueError(f"expected HTML, at most {MOST_HTML} characters, got {len(html)}")
+    comment = html.find("<!--", html.rfind("-->") + 1)
+    html = html if comment < 0 else html[:comment]
+    tag = _UNFINISHED_TAG.search(html, html.rfind(">") + 1)
     try:
-        return BeautifulSoup(html, "html.parser")
+        return BeautifulSoup(html[: tag.start()] if tag else html, "html.parser")
     except (ParserRejectedMarkup, RecursionError) as exc:
         raise ValueError(f"expected HTML, got {len(html)} characters unread ({exc})") from exc
 

@@ -11,8 +11,8 @@ _MAKERS = re.compile(r"photoglob|photochrom\s+co|\bp\.\s?z\.|detroit\s+(?:photog
 
 _ROLES = ("publisher", "printer", "manufacturer")
 _ROLE = re.compile(r",\s*(?:publisher|printer|manufacturer)s?\s*\.?$", re.IGNORECASE)
-_ISSUED = re.compile(r"^(?:issued|published|printed) by:?\s+(.+?)\.?$", re.IGNORECASE)
-_IMPRINT = re.compile(r"^\[?[^:]{2,80}?\s:\s+(\[?[^\W\d_].{1,80}?)(?:,\s*[^,]*[0-9]{2}[^,]*)?\]?$")
+_ISSUED = re.compile(r"^(?:issued|published|printed) by:?\s+(\S.*?)\.?$", re.IGNORECASE)
+_IMPRINT = re.compile(r"^\[?[^:]{2,80}?\s:\s+(\[?[^\W\d_].{1,80}?)(?:,(?=[^,]*[0-9]{2})[^,]*)?\]?$")
 _SOURCE_OF_TITLE = re.compile(r"^title\b.*\bfrom\b", re.IGNORECASE)
 _NUMBERS = (
     re.compile(r'\bprint\s+(?:no\.?|number):?\s*["“]?([0-9]{1,6}[a-z]?)\b', re.IGNORECASE),
@@ -22,7 +22,7 @@ _DETROIT = re.compile(
     r'\bdetroit\b[^"“0-9;]{0,60}?\b(?:no\.?|number):?\s*["“]?([0-9]{3,6})\b', re.IGNORECASE
 )
 _PART = re.compile(r"\bforms? part of:?\s+(.+)", re.IGNORECASE)
-_COLLECTION = re.compile(r"^(.*?\bcollection\b(?:\s*\([^)]*\))?)(?=\.|;|\s*$)", re.IGNORECASE)
+_COLLECTION = re.compile(r"^(.*?\bcollection\b(?:\s*\([^()]*\))?)(?=\.|;|\s*$)", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]+)?")
 _MOMENT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?Z?"

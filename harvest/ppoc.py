@@ -21,7 +21,9 @@ BASE = f"https://{WWW}/pictures/"
 CODE = "pgz"
 """How the older site calls the collection."""
 
-_RANGE = re.compile(r"\b[0-9][0-9,]*\s*(?:-|–|to)\s*[0-9][0-9,]*\s+of\s+([0-9][0-9,]{0,11})\b")
+_RANGE = re.compile(
+    r"(?<![0-9,])[0-9][0-9,]{0,11}\s*(?:-|–|to)\s*[0-9][0-9,]{0,11}\s+of\s+([0-9][0-9,]{0,11})\b"
+)
 _NO_TITLE = re.compile(r"^(?:digitized item|thumbnail|image|\[?no image)", re.IGNORECASE)
 _DOWNLOAD = re.compile(r"\.(?:jpg|gif|tif)$", re.IGNORECASE)
 _LABELS = {

@@ -3,12 +3,15 @@ from typing import Any
 import pytest
 
 from harvest.fields import (
+    MOST_CHARACTERS,
+    MOST_HTML,
     is_negative,
     to_captions,
     to_date,
     to_fragment_sides,
     to_numbers,
     to_side,
+    to_soup,
     to_texts,
     to_title,
 )
@@ -48,6 +51,29 @@ def test_a_field_is_read_whatever_its_shape(value: Any, texts: tuple[str, ...]) 
 )
 def test_a_title_is_normalised(given: Any, title: str) -> None:
     assert to_title(given) == title
+
+
+def test_a_text_is_cut_where_no_real_one_goes() -> None:
+    assert to_texts(["a" * 30_000, "b"]) == ("a" * MOST_CHARACTERS, "b")
+
+
+@pytest.mark.parametrize("rest", ["<a <a <a ", "<!-- <b>x</b> <!-- ", "</a </a", "<a href='"])
+def test_markup_that_is_never_closed_is_left_out(rest: str) -> None:
+    assert str(to_soup(f"<p>a<!-- c --></p> 1 < 2 {rest}")) == ("<p>a<!-- c --></p> 1 &lt; 2 ")
+
+
+def test_a_page_that_is_far_too_long_is_refused() -> None:
+    assert to_soup("a" * MOST_HTML).get_text() == "a" * MOST_HTML
+    with pytest.raises(ValueError, match="at most 2000000 characters, got 2000001"):
+        to_soup("a" * (MOST_HTML + 1))
+
+
+def test_a_reproduction_number_is_not_looked_for_within_another_one() -> None:
+    assert to_captions("LC-LC-USZ62-1 (x), LC-USZ62-2 (y)") == {
+        "LC-LC-USZ62-1": "x",
+        "LC-USZ62-2": "y",
+    }
+    assert to_captions("LC-x-LC-USZ62-1 (x)") == {}
 
 
 def test_control_characters_are_replaced_but_for_line_breaks() -> None:

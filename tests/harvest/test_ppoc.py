@@ -70,6 +70,7 @@ def test_several_reproduction_numbers_in_a_row_are_one_a_line() -> None:
         ({"pk": "2" * 300}, CatalogReason.BAD_ID),
         ({"pk": None, "links": {}}, CatalogReason.UNREADABLE),
         ({"title": "[Group of photochrom prints of Italy] /"}, CatalogReason.GROUP_RECORD),
+        ({"title": "[Group of\nphotochrom prints\nof Italy] /"}, CatalogReason.GROUP_RECORD),
         ({"image": {"full": "https://memory.loc.gov/pp/grp.gif"}}, CatalogReason.GROUP_RECORD),
         ({"image": {"full": "//www.loc.gov/pictures/static/images/x.png"}}, CatalogReason.NO_IMAGE),
         ({"image": None}, CatalogReason.NO_IMAGE),
@@ -106,6 +107,18 @@ def test_the_grid_gives_each_item_once_with_its_title() -> None:
     assert {row.title for row in rows} == {"The arsenal, Venice, Italy"}
     assert [str(file.kind) for file in choose_rendition(rows[0], "v")] == ["v", "r", "u"]
     assert to_listing(None, pictures_grid())["pagination"]["of"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "of"),
+    [
+        ("Results: 1 - 100 of 7,501", 7501),
+        ("Results: 7,401 to 7,501 of 7,501", 7501),
+        ("1,1,1,1,1,1,1,1,1,1 - 100 of 7,501", None),  # no number is so long
+    ],
+)
+def test_the_grid_counts_in_numbers_of_a_credible_length(text: str, of: int | None) -> None:
+    assert to_listing(None, f"<p>{text}</p>")["pagination"]["of"] == of
 
 
 def test_an_item_in_json_and_in_html_and_of_the_api_are_one() -> None:
