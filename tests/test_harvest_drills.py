@@ -115,7 +115,11 @@ def check_account(project: Checkout, lines: Sequence[Entry], *, kills: int) -> N
     stored = [scan for scan in scans if scan["state"] == "stored"]
     assert len(stored) > 0.9 * len(scans)
     for scan in stored:
-        assert scan["sha256"] == honest[scan["url"].removeprefix(f"https://{TILE}")]
+        path = scan["url"].removeprefix(f"https://{TILE}")
+        met = [
+            (line.fault, line.range, line.whole) for line in files_of(lines) if line.path == path
+        ]
+        assert scan["sha256"] == honest[path], f"{scan}\n{met}"
         assert (project.data / scan["path"]).stat().st_size == scan["size_bytes"]
     on_disk = [path for path in (project.data / "scans").rglob("*") if path.is_file()]
     assert sorted(on_disk) == sorted(project.data / scan["path"] for scan in stored)
