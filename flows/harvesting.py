@@ -20,7 +20,14 @@ from flows.watch import or_cancelled
 from harvest.addresses import TILE, WWW
 from harvest.catalog import mark_repeated
 from harvest.client import Client
-from harvest.download import check_reached, download_batch, prune_scans, try_batch
+from harvest.download import (
+    check_distinct,
+    check_reached,
+    check_there,
+    download_batch,
+    prune_scans,
+    try_batch,
+)
 from harvest.entries import EntryState
 from harvest.errors import HarvestError
 from harvest.items import check_items, fetch_replies
@@ -32,6 +39,7 @@ from harvest.manifest import (
     SCANS_SCHEMA,
     of_source,
     read_catalog_rows,
+    read_manifest,
     read_source,
     write_manifest,
 )
@@ -47,6 +55,12 @@ RETRIED: dict[str, Collection[EntryState]] = {
     "all": (EntryState.FAILED, EntryState.MISSING, EntryState.FORBIDDEN, EntryState.REJECTED),
 }
 """What `photochrom scans --retry` makes the ledger forget."""
+
+
+SPARED = (
+    "{} files that it does not list any more were kept, for they are most of them: run "
+    "`photochrom catalog` again, or remove data/scans/<source> if the collection did shrink"
+)
 
 
 @flow(name="catalog", flow_run_name="catalog-{settings[harvest][source]}")
@@ -88,7 +102,7 @@ def scans(root: str, settings: dict[str, Any], retry: str | None = None) -> str 
     """Download one scan of each resource."""
     project, params = Project(Path(root)), Params.model_validate(settings)
     listed = _read_listed(project.data / "catalog.parquet", source=params.harvest.source)
-    locks = project.state / "locks"
+    locks, manifest = project.state / "locks", project.data / "scans.parquet"
 
     def work() -> str:
         with (
@@ -101,12 +115,18 @@ def scans(root: str, settings: dict[str, Any], retry: str | None = None) -> str 
             store = Store(client, ledger, scope, data=project.data, source=source, locks=locks)
             with share(locks):
                 got = _download(listed, client, store=store, params=params)
-        publish_failures(got)
-        check_reached(got)
-        prune_scans(store, scans=got)
-        write_manifest(project.data / "scans.parquet", got, SCANS_SCHEMA)
+                publish_failures(got)
+                check_reached(got)
+                check_there(store, got)
+                write_manifest(manifest, got, SCANS_SCHEMA)
+        pruned = prune_scans(
+            store,
+            read_named=lambda: [row["path"] for row in read_manifest(manifest, SCANS_SCHEMA)],
+            may_shrink=params.harvest.source == "sample",
+        )
         line = publish_account(project, "scans", size=params.preprocess.size)
-        return f"{line.passed} of {line.seen} scans stored; {line.held_or_none} held back"
+        said = f"{line.passed} of {line.seen} scans stored; {line.held_or_none} held back"
+        return f"{said}; {SPARED.format(pruned.spared)}" if pruned.spared else said
 
     return or_cancelled(work)
 
@@ -116,6 +136,7 @@ def _read_listed(path: Path, *, source: str) -> list[CatalogRow]:
 
     Raises:
         SourceError: If it is another source's.
+        CatalogError: If it lists a resource twice.
         ManifestError: If it cannot be read.
     """
     rows = read_catalog_rows(path)
@@ -124,7 +145,9 @@ def _read_listed(path: Path, *, source: str) -> list[CatalogRow]:
             f"{path}: expected the catalogue of harvest.source {source!r}, got that of "
             f"{other or 'an earlier version'!r}; run photochrom catalog first"
         )
-    return [row for row in rows if row.state is CatalogState.LISTED]
+    listed = [row for row in rows if row.state is CatalogState.LISTED]
+    check_distinct(listed)
+    return listed
 
 
 def _ask_catalog(client: Client, params: Params, *, raw: Path) -> list[CatalogRow]:
@@ -142,6 +165,7 @@ def _ask_catalog(client: Client, params: Params, *, raw: Path) -> list[CatalogRo
             page_size=harvest.page_size,
             detail="listing",
             raw=raw,
+            may_shrink=harvest.source == "sample",
             on_page=tally.set,
         )
         return rows

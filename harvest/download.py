@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harvest.catalog import choose_rendition
 from harvest.entries import EntryState
-from harvest.errors import CatalogError, DownloadError
+from harvest.errors import CatalogError, DownloadError, HarvestError
 from harvest.files import check_inside, disk_explained
 from harvest.locks import hold, share, to_batch_lock, try_alone, try_hold
 from harvest.outcomes import is_fit_name, to_scan, to_wish, with_fallback
@@ -164,7 +164,27 @@ def check_reached(scans: Sequence[Scan]) -> None:
         )
 
 
-def prune_scans(store: Store, *, scans: Iterable[Scan]) -> Pruned:
+def check_there(store: Store, scans: Iterable[Scan]) -> None:
+    """See that no other run has removed a file meanwhile; to be called while `locks.share` holds.
+
+    Args:
+        store: Where they went.
+        scans: All scans of the source.
+
+    Raises:
+        HarvestError: If a stored scan has no file.
+    """
+    gone = [scan.path for scan in scans if scan.path and not (store.data / scan.path).is_file()]
+    if gone:
+        raise HarvestError(
+            f"{store.data / gone[0]}: expected a file that came, and it is gone, with "
+            f"{len(gone) - 1} more; another run has removed them: run `photochrom scans` again"
+        )
+
+
+def prune_scans(
+    store: Store, *, read_named: Callable[[], Iterable[str | None]], may_shrink: bool = False
+) -> Pruned:
     """Remove the files of a source that no scan names, leftovers of killed processes included.
 
     Nothing is removed while another process writes (see `locks.share`): the last one prunes.
@@ -174,7 +194,9 @@ def prune_scans(store: Store, *, scans: Iterable[Scan]) -> Pruned:
 
     Args:
         store: Of a run that is through; nothing outside of its source's folder is touched.
-        scans: All scans of the source; the files that they name stay.
+        read_named: Reads what data/scans.parquet names, paths below the data folder, once no
+            one else can write it; those files stay.
+        may_shrink: Whether most of the files may go.
 
     Returns:
         How many files were removed, and how many were spared.
@@ -185,14 +207,14 @@ def prune_scans(store: Store, *, scans: Iterable[Scan]) -> Pruned:
     """
     folder = store.data / "scans" / store.source
     check_inside(folder, folder=store.data)
-    kept = {store.data / scan.path for scan in scans if scan.path is not None}
     began_s = store.began.timestamp() - CLOCK_SLACK_S
     with try_alone(store.locks) as alone, disk_explained(folder):
         if not alone:
             return Pruned(0, 0)
+        kept = {store.data / path for path in read_named() if path is not None}
         files = _find_files(folder)
         gone = [path for path, written_s in files if path not in kept and written_s < began_s]
-        if len(gone) > max(LEAST_SUSPECT, len(files) / 2):
+        if not may_shrink and len(gone) > max(LEAST_SUSPECT, len(files) / 2):
             return Pruned(0, len(gone))
         for path in gone:
             path.unlink(missing_ok=True)

@@ -91,7 +91,7 @@ def run_scan(folder: Path, body: bytes, modified: str = "2016-04-20") -> list[st
         store = Store(line, ledger, "loc", folder / "data", "loc", locks)
         scan = download_scan(row_of(modified=modified), store=store, rendition="v")
         entry = ledger.find("loc", url_of(1))
-    prune_scans(store, scans=[scan])
+    prune_scans(store, read_named=lambda: [scan.path])
     stored = folder / "data" / str(scan.path)
     assert scan.state is ScanState.STORED
     assert entry is not None and entry.sha256 == scan.sha256

@@ -27,6 +27,10 @@ from tests.harvest.shelf import Shelf, fetch, row_of, state_of, url_of
 NOTHING = Pruned(removed=0, spared=0)
 
 
+def prune(store: Store, scans: list[Scan]) -> Pruned:
+    return prune_scans(store, read_named=lambda: [scan.path for scan in scans])
+
+
 def later_run(store: Store) -> Store:
     """A run that began after all files were written."""
     return replace(store, began=datetime.now(UTC) + timedelta(seconds=1))
@@ -130,12 +134,12 @@ def test_files_that_no_scan_names_go_and_nothing_else(shelf: Shelf, store: Store
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"x")
     # All of it is of this run, or of one beside it.
-    assert prune_scans(store, scans=[scan]) == NOTHING
+    assert prune(store, [scan]) == NOTHING
     later = later_run(store)
-    assert prune_scans(later, scans=[scan]) == Pruned(removed=3, spared=0)
+    assert prune(later, [scan]) == Pruned(removed=3, spared=0)
     assert files_below(folder) == ["loc/ppmsc/00001v.jpg", "sample/1"]
     assert not (folder / "loc/old").exists()
-    assert prune_scans(replace(later, source="none"), scans=[]) == NOTHING
+    assert prune(replace(later, source="none"), []) == NOTHING
 
 
 def test_most_files_at_once_are_spared(store: Store) -> None:
@@ -147,10 +151,10 @@ def test_most_files_at_once_are_spared(store: Store) -> None:
         replace(to_scan(row_of()), path=f"scans/loc/ppmsc/{number}v.jpg") for number in range(42)
     ]
     later = later_run(store)
-    assert prune_scans(later, scans=scans[:20]) == Pruned(removed=0, spared=22)
+    assert prune(later, scans[:20]) == Pruned(removed=0, spared=22)
     assert len(files_below(folder)) == 42
-    assert prune_scans(later, scans=scans[:21]) == Pruned(removed=21, spared=0)
-    assert prune_scans(later, scans=scans[:1]) == Pruned(removed=20, spared=0)
+    assert prune(later, scans[:21]) == Pruned(removed=21, spared=0)
+    assert prune(later, scans[:1]) == Pruned(removed=20, spared=0)
     assert files_below(folder) == ["0v.jpg"]
 
 
@@ -166,7 +170,7 @@ def test_a_file_that_cannot_be_removed_is_a_clear_error(
 
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(HarvestError, match=r"1v\.jpg: .* \(Permission denied\); see"):
-        prune_scans(later_run(store), scans=[])
+        prune(later_run(store), [])
 
 
 def test_links_stay_and_what_they_lead_to_is_left_alone(store: Store, tmp_path: Path) -> None:
@@ -178,7 +182,7 @@ def test_links_stay_and_what_they_lead_to_is_left_alone(store: Store, tmp_path: 
     folder.mkdir(parents=True)
     for name in ("", "empty", "photo.jpg", "none"):
         (folder / f"to-{name}").symlink_to(mine / name)
-    assert prune_scans(later_run(store), scans=[]) == NOTHING
+    assert prune(later_run(store), []) == NOTHING
     assert files_below(mine) == ["photo.jpg"]
     assert (mine / "empty").is_dir()
     assert len(list(folder.iterdir())) == 4
@@ -198,7 +202,7 @@ def test_a_folder_that_leads_out_of_the_data_is_refused_before_anything_is_writt
         fetch(store)
     if link != "scans/loc/ppmsc":
         with pytest.raises(HarvestError, match="replace the link by a folder"):
-            prune_scans(later_run(store), scans=[])
+            prune(later_run(store), [])
     assert shelf.asked == []
     assert files_below(mine) == ["loc/photo.jpg"]
 
@@ -208,7 +212,7 @@ def test_the_data_folder_itself_may_be_a_link(shelf: Shelf, store: Store, tmp_pa
     (tmp_path / "disk").mkdir()
     store.data.symlink_to(tmp_path / "disk")
     assert fetch(store).path == "scans/loc/ppmsc/00001v.jpg"
-    assert prune_scans(later_run(store), scans=[]) == Pruned(removed=1, spared=0)
+    assert prune(later_run(store), []) == Pruned(removed=1, spared=0)
 
 
 def test_nothing_is_removed_while_another_process_writes(store: Store) -> None:
@@ -217,9 +221,9 @@ def test_nothing_is_removed_while_another_process_writes(store: Store) -> None:
     part.write_bytes(b"half")
     later = later_run(store)
     with share(store.locks):
-        assert prune_scans(later, scans=[]) == NOTHING
+        assert prune(later, []) == NOTHING
         assert part.is_file()
-    assert prune_scans(later, scans=[]) == Pruned(removed=1, spared=0)
+    assert prune(later, []) == Pruned(removed=1, spared=0)
 
 
 def test_a_real_client_keeps_what_came_when_it_is_blocked(
