@@ -222,7 +222,8 @@ def replica(
     params: ParamsFile = None,
     settings: Settings = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")
+        int,
+        typer.Option(metavar="N", min=0, max=65535, help="Port on loopback; 0 takes a free one."),
     ] = 0,
     faults: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A plan of what shall go wrong.")
@@ -235,7 +236,7 @@ def replica(
         typer.Option(metavar="LOG", help="Serve nothing; judge a log by harvest.limits."),
     ] = None,
 ) -> None:
-    """Serve the replica of loc.gov alone, until Ctrl-C; or judge what it was asked."""
+    """Serve the replica of loc.gov alone, or judge its log."""
     from flows.params import read_params
     from flows.project import find_project
     from flows.source import absolute_images
@@ -250,6 +251,8 @@ def replica(
 
         judge_log(judge, read.harvest, faults=planned)
         return
+    if sys.stdout.isatty():
+        typer.echo("Serving the replica until Ctrl-C; its address, for replica.url:", err=True)
     serve(absolute_images(project, read.replica), port=port, faults=planned, log=log)
 
 

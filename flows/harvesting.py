@@ -92,6 +92,7 @@ def catalog(
             attend(tally, client=client, params=params.harvest, stop=client.stop),
         ):
             found = crosscheck_roads(client, params, rows=rows, items=crosscheck, raw=raw)
+            tally.count(items=crosscheck)
             return f"{said}; {found}"
 
     return or_cancelled(work)

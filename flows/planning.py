@@ -73,7 +73,7 @@ def print_plan(plan: Plan, params: HarvestParams) -> None:
     """Print a plan, for a terminal of 80 columns."""
     console = Console(highlight=False)
     console.print(to_table(plan))
-    known = "as data/catalog.parquet lists them" if plan.is_exact else "not listed yet"
+    known = "as data/catalog.parquet lists them" if plan.is_exact else "one a record, at the least"
     low, high = plan.bytes_low / GB, plan.bytes_high / GB
     console.print(
         f"\nThe files are {known}; retries come on top. The hours are by "

@@ -57,7 +57,7 @@ def describe(tally: Tally, usage: Usage, *, limits: Sequence[str]) -> str:
         limits: Its limits, such as ["1/3", "20/60"]; none for a replica of our own.
     """
     failed, left = tally.failed.total(), tally.total - tally.done
-    head = f"**{tally.host}**: {tally.done:,} of {tally.total:,} done, {failed:,} failed"
+    head = f"**{tally.host}**: {tally.done:,} of {tally.total:,} done, {failed:,} of no use"
     if left and limits:
         least = timedelta(seconds=round(find_floor_s(left, limits)))
         head += f", about {least} left"
@@ -66,7 +66,7 @@ def describe(tally: Tally, usage: Usage, *, limits: Sequence[str]) -> str:
     lines = [head, f"- {usage.sent_last_minute} requests in the last minute, {allowed}"]
     if usage.not_before is not None:
         lines.append(f"- asked to wait until {usage.not_before:%Y-%m-%d %H:%M:%S %Z}")
-    lines += [f"- failed: {count:,} {reason}" for reason, count in sorted(tally.failed.items())]
+    lines += [f"- of no use: {count:,} {reason}" for reason, count in sorted(tally.failed.items())]
     return "\n".join(lines)
 
 

@@ -35,8 +35,11 @@ def run_flow(stage: Stage, project: Project, params: Params, options: Mapping[st
     """
     if stage.name in ("catalog", "scans"):
         from flows.planning import announce
+        from flows.source import absolute_images, check_replica, runs_elsewhere
 
         announce(project, params)
+        if runs_elsewhere(params):
+            check_replica(absolute_images(project, params.replica))
     for folder in (project.data, project.state):
         check_writable(folder)
     use_server(project)

@@ -44,16 +44,15 @@ def open_source(project: Project, params: Params) -> Iterator[Source]:
     """Open the source that `harvest.source` names, and close it afterwards.
 
     Raises:
-        SourceError: If the replica does not start, or the one of `replica.url` does not
-            answer or serves something else.
+        SourceError: If the replica does not start.
     """
     scope = scope_of(project, params)
     if params.harvest.source != "sample":
         yield Source(scope=scope, redirect=None)
         return
     replica = absolute_images(project, params.replica)
-    if replica.url is not None:
-        check_replica(replica)
+    if runs_elsewhere(params):
+        assert replica.url is not None
         yield Source(scope=scope, redirect=dict.fromkeys(HOSTS, replica.url))
         return
     process = subprocess.Popen(
@@ -72,6 +71,11 @@ def open_source(project: Project, params: Params) -> Iterator[Source]:
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+def runs_elsewhere(params: Params) -> bool:
+    """Say whether the sample's replica runs already; `check_replica` sees which one it is."""
+    return params.harvest.source == "sample" and params.replica.url is not None
 
 
 def absolute_images(project: Project, replica: ReplicaParams) -> ReplicaParams:
@@ -113,22 +117,25 @@ def check_replica(replica: ReplicaParams) -> None:
             f"replica.url: expected an address of this machine such as http://127.0.0.1:8123, got "
             f"{replica.url!r}"
         )
+    mine = about(replica, faulty=False)
     try:
         with requests.Session() as session:
             session.trust_env = False  # no proxy stands between this machine and itself
             shown: dict[str, Any] = session.get(
                 address, timeout=ANSWER_LIMIT_S, allow_redirects=False
             ).json()
-        differing = [name for name in SHOWN if shown[name] != about(replica, faulty=False)[name]]
+        differing = [name for name in SHOWN if shown[name] != mine[name]]
     except (requests.RequestException, ValueError, KeyError, TypeError) as exc:
         raise SourceError(
-            f"replica.url: expected a replica at {replica.url}, got no answer of one ({exc}); "
-            "start it with `photochrom replica --port ...`, or set replica.url to null"
+            f"replica.url: expected a replica at {replica.url}, got no answer of one "
+            f"({type(exc).__name__}); start it with `photochrom replica --port ...`, or set "
+            "replica.url to null"
         ) from exc
     if differing:
         raise SourceError(
-            f"replica.url: the replica at {replica.url} shows other {', '.join(differing)} than "
-            "the settings say; start it with the same settings and the same code"
+            f"replica.url: the replica at {replica.url} is another one than the settings say ("
+            + ", ".join(f"{name}: {shown[name]}, here {mine[name]}" for name in differing)
+            + "); give both sides the same settings and the same code"
         )
 
 

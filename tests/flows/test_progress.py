@@ -15,10 +15,10 @@ def test_progress_says_what_came_what_failed_how_fast_and_how_long() -> None:
         tally.count(reason)
     text = describe(tally, usage(18, 18.46), limits=["1/3", "20/60"])
     assert text.splitlines() == [
-        "**tile.loc.gov**: 5 of 1,000 done, 3 failed, about 0:49:42 left",  # 994 gaps of 3 s
+        "**tile.loc.gov**: 5 of 1,000 done, 3 of no use, about 0:49:42 left",  # 994 gaps of 3 s
         "- 18 requests in the last minute, 18.46 allowed",
-        "- failed: 2 not_found",
-        "- failed: 1 unreachable",
+        "- of no use: 2 not_found",
+        "- of no use: 1 unreachable",
     ]
     assert tally.share == 0.005
 

@@ -53,7 +53,7 @@ def test_the_replica_that_the_settings_mean_is_taken(shown: tuple[str, dict[str,
 def test_another_replica_is_refused(shown: tuple[str, dict[str, Any]]) -> None:
     url, answer = shown
     answer.update(about(replica_at(url), faulty=False) | {"items": 7, "code": "old"})
-    with pytest.raises(SourceError, match="shows other items, code than the settings"):
+    with pytest.raises(SourceError, match="items: 7, here 240, code: old, here"):
         check_replica(replica_at(url))
 
 
