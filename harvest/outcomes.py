@@ -32,6 +32,8 @@ DAMAGE = frozenset(
 )
 """What may be wrong with an answer rather than with the file that the server has."""
 
+_BY_SIZE = (Kind.SQUARE, Kind.THUMB, Kind.R, Kind.V, Kind.MASTER)
+
 # What names a file: no dot, no slash, and short enough for any file system.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _FAILURES: tuple[tuple[type[DownloadError], ScanState, ScanReason], ...] = (
@@ -54,6 +56,7 @@ class Wish:
         stem: Of the file's name, such as "06712v" or "06712iiif2048"; the suffix is that of
             what comes.
         most_bytes: Largest file that is taken.
+        least_px: Its long side, at the least: that of the smaller files that the record names.
         modified: When the Library last changed the record, or "".
     """
 
@@ -61,6 +64,7 @@ class Wish:
     folder: str
     stem: str
     most_bytes: int
+    least_px: int
     modified: str
 
 
@@ -115,8 +119,26 @@ def to_wish(row: CatalogRow, file: Rendition, *, wanted: str) -> Wish:
         folder=bucket,
         stem=f"{name}{file.kind}{pixels or ''}",
         most_bytes=to_most_bytes(file.kind, pixels=pixels),
+        least_px=find_least_px(row, file.kind),
         modified=row.modified,
     )
+
+
+def find_least_px(row: CatalogRow, kind: Kind) -> int:
+    """Find how long a file must be, in pixels, because smaller files of its row are.
+
+    Args:
+        row: Its renditions have the sides that the record names, perhaps none.
+        kind: Of the file; what the image server makes is as small as one wants.
+
+    Returns:
+        The long side of the largest file of a lesser kind, or 0.
+    """
+    if kind is Kind.IIIF:
+        return 0
+    lesser = _BY_SIZE[: _BY_SIZE.index(kind)]
+    longest = [max(f.width or 0, f.height or 0) for f in row.renditions if f.kind in lesser]
+    return max(longest, default=0)
 
 
 def to_most_bytes(kind: Kind, *, pixels: int = 0) -> int:
@@ -140,7 +162,7 @@ def judge_scan(
     *,
     reason: ScanReason,
     sides: tuple[int | None, int | None],
-    file: Rendition,
+    wish: Wish,
 ) -> Scan:
     """Say what came of a scan whose file came.
 
@@ -149,13 +171,14 @@ def judge_scan(
         came: What the client says of the file.
         reason: What decoding found wrong with it, or NONE.
         sides: Its width and height, in pixels; None when it is no picture.
-        file: As the record names it.
+        wish: What was asked for.
 
     Returns:
         The scan, stored or rejected, without a path. A picture of other sides than the
-        record's is rejected; its bytes are not judged, for some records round them.
+        record's, or smaller than a lesser file, is rejected; its bytes are not judged, for
+        some records round them.
     """
-    if reason is ScanReason.NONE and not _fits(sides, file):
+    if reason is ScanReason.NONE and not _fits(sides, wish):
         reason = ScanReason.WRONG_SIZE
     return replace(
         scan,
@@ -193,9 +216,10 @@ def with_fallback(scan: Scan, wanted: str) -> Scan:
     return replace(scan, reason=ScanReason(f"wanted_{kind}_got_{scan.rendition}"))
 
 
-def _fits(sides: tuple[int | None, int | None], file: Rendition) -> bool:
-    """Say whether a picture's sides are those that the record names, where it names them."""
-    return all(
+def _fits(sides: tuple[int | None, int | None], wish: Wish) -> bool:
+    """Say whether a picture's sides are those that the record names, or large enough."""
+    long_px = max(side or 0 for side in sides)
+    return long_px >= wish.least_px - SIZE_TOLERANCE_PX and all(
         side is None or said is None or abs(side - said) <= SIZE_TOLERANCE_PX
-        for side, said in zip(sides, (file.width, file.height), strict=True)
+        for side, said in zip(sides, (wish.file.width, wish.file.height), strict=True)
     )

@@ -192,7 +192,7 @@ def _fetch(
                 return to_known_scan(scan, have), None
             verdict = verify_picture(arrived)
             sides = (verdict.width, verdict.height)
-            scan = judge_scan(scan, came, reason=verdict.reason, sides=sides, file=wish.file)
+            scan = judge_scan(scan, came, reason=verdict.reason, sides=sides, wish=wish)
             if scan.reason not in DAMAGE or came.sha256 in damaged:
                 break
             damaged.add(came.sha256)

@@ -30,14 +30,15 @@ CAME = Download(
 )
 ROW = row_of()
 FILE = ROW.renditions[0]
+WISH = to_wish(ROW, FILE, wanted="v")
 ASKED = replace(to_scan(ROW), url=FILE.url, rendition=FILE.kind)
 STORED = replace(
-    judge_scan(ASKED, CAME, reason=ScanReason.NONE, sides=(90, 80), file=FILE), path="scans/a"
+    judge_scan(ASKED, CAME, reason=ScanReason.NONE, sides=(90, 80), wish=WISH), path="scans/a"
 )
 
 
 def entry_of(scan: Scan, *, came: Download | None = CAME) -> Entry:
-    return to_entry(scan, wish=to_wish(ROW, FILE, wanted="v"), came=came, scope="loc", now=NOW)
+    return to_entry(scan, wish=WISH, came=came, scope="loc", now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -101,8 +102,8 @@ def test_a_stored_scan_says_that_it_is_another_file_than_the_wanted(
     "scan",
     [
         STORED,
-        judge_scan(ASKED, CAME, reason=ScanReason.TRUNCATED, sides=(90, 80), file=FILE),
-        judge_scan(ASKED, CAME, reason=ScanReason.NOT_AN_IMAGE, sides=(None, None), file=FILE),
+        judge_scan(ASKED, CAME, reason=ScanReason.TRUNCATED, sides=(90, 80), wish=WISH),
+        judge_scan(ASKED, CAME, reason=ScanReason.NOT_AN_IMAGE, sides=(None, None), wish=WISH),
     ],
 )
 def test_an_entry_stands_for_the_very_scan_that_made_it(scan: Scan) -> None:
@@ -148,10 +149,27 @@ def test_a_changed_record_settles_nothing_and_a_failure_this_run_only(
 def test_a_picture_without_stated_sides_is_taken_as_it_is() -> None:
     narrow = replace(FILE, width=100)
     judged = [
-        judge_scan(ASKED, CAME, reason=ScanReason.NONE, sides=(90, 80), file=file)
-        for file in (FILE, narrow)
+        judge_scan(ASKED, CAME, reason=ScanReason.NONE, sides=(90, 80), wish=wish)
+        for wish in (WISH, replace(WISH, file=narrow))
     ]
     assert [(scan.state, scan.reason) for scan in judged] == [
         (ScanState.STORED, ScanReason.NONE),
         (ScanState.REJECTED, ScanReason.WRONG_SIZE),
     ]
+
+
+def test_a_picture_smaller_than_a_lesser_file_of_its_row_is_none_of_its_kind() -> None:
+    v, r, u = ROW.renditions[:3]
+    sized = replace(ROW, renditions=(v, replace(r, width=640, height=480), u))
+    least = {
+        kind: to_wish(sized, file, wanted=kind).least_px
+        for kind, file in zip("vru", (v, r, u), strict=True)
+    }
+    assert least == {"v": 640, "r": 0, "u": 640}
+    wish = to_wish(sized, v, wanted="v")
+    small, large = (
+        judge_scan(ASKED, CAME, reason=ScanReason.NONE, sides=sides, wish=wish)
+        for sides in ((512, 384), (1024, 768))
+    )
+    assert small.reason is ScanReason.WRONG_SIZE
+    assert large.state is ScanState.STORED
