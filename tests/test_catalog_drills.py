@@ -16,7 +16,7 @@ from tests.pipeline import Checkout, aim, lay_plan, read_lines, serve
 
 pytestmark = pytest.mark.drill
 
-ITEMS = 150
+ITEMS = 100
 ROADS = ("json", "pictures")
 ROUTES = ["listing", "item", "search", "picture_item"]
 RATES = {
