@@ -47,6 +47,9 @@ def run_flow(stage: Stage, project: Project, params: Params, options: Mapping[st
     from prefect import tags
     from prefect.exceptions import CancelledRun
 
+    from flows.predecessors import end_dead_runs
+
+    end_dead_runs(project.state / "runs")
     module, function = stage.flow.split(":")
     flow = getattr(importlib.import_module(module), function)
     try:

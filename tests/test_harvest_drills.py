@@ -94,6 +94,7 @@ def test_a_harvest_killed_twenty_times_on_a_bad_day_loses_nothing(tmp_path: Path
                         break
                 finish(project, stage)
             assert kills == KILLS
+            assert running(project) == []
             check_account(project, read_lines(log), kills=kills)
         finally:
             project.call("photochrom", "down")
@@ -263,14 +264,20 @@ def test_a_run_that_is_told_to_stop_does_so_and_keeps_what_came(tmp_path: Path, 
             project.call("photochrom", "down")
 
 
-def cancel_run(project: Checkout) -> None:
-    """Do what the UI's Cancel does to the run that is going on."""
+def ask_server(project: Checkout, path: str, question: object) -> Any:
     server = find_server(Project(project.root))
     assert server is not None
+    return requests.post(f"{server.url}/api/flow_runs/{path}", json=question, timeout=10).json()
+
+
+def running(project: Checkout) -> list[str]:
+    """The runs that the UI shows as going on."""
     query = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
-    (run,) = requests.post(f"{server.url}/api/flow_runs/filter", json=query, timeout=10).json()
+    return [run["id"] for run in ask_server(project, "filter", query)]
+
+
+def cancel_run(project: Checkout) -> None:
+    """Do what the UI's Cancel does to the run that is going on."""
+    (run_id,) = running(project)
     state = {"state": {"type": "CANCELLING", "name": "Cancelling"}, "force": False}
-    answer = requests.post(
-        f"{server.url}/api/flow_runs/{run['id']}/set_state", json=state, timeout=10
-    )
-    assert answer.json()["status"] == "ACCEPT"
+    assert ask_server(project, f"{run_id}/set_state", state)["status"] == "ACCEPT"
