@@ -11,6 +11,7 @@ from flows.params import Params
 from flows.stages import STAGES
 from harvest.manifest import CATALOG_SCHEMA, SCANS_SCHEMA
 from preprocess.manifest import CROPS_SCHEMA, GROUPS_SCHEMA, PAIRS_SCHEMA, SAMPLES_SCHEMA
+from replica.faults import read_plan
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -58,3 +59,8 @@ def test_the_lock_names_no_host_hash_or_path() -> None:
     lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
     assert all(re.fullmatch(r"[a-z0-9-]+(\[[a-z0-9,-]+\])?==[A-Za-z0-9.]+", line) for line in lines)
     assert "torch==2.13.0" in lines
+
+
+def test_the_bad_day_of_the_docs_is_a_plan_of_many_kinds() -> None:
+    plan = read_plan(ROOT / "docs" / "faults.yaml")
+    assert len({rule.kind for rule in plan.faults}) >= 20
