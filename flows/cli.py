@@ -251,6 +251,8 @@ def replica(
 
         judge_log(judge, read.harvest, faults=planned)
         return
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
     if sys.stdout.isatty():
         typer.echo("Serving the replica until Ctrl-C; its address, for replica.url:", err=True)
     serve(absolute_images(project, read.replica), port=port, faults=planned, log=log)
