@@ -1,13 +1,8 @@
-"""Drills: the pipeline by DVC, in copies of the checkout, with and without Git, and killed."""
+"""Drills: the pipeline by DVC, in copies of the checkout, with and without Git."""
 
 import json
 import re
-import signal
-import sqlite3
-import subprocess
-import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -17,7 +12,7 @@ import yaml
 from flows.stages import STAGES
 from harvest.manifest import SCANS_SCHEMA, read_manifest
 from preprocess.manifest import GROUPS_SCHEMA
-from tests.pipeline import Checkout, copy_checkout, environment, make_project
+from tests.pipeline import Checkout, copy_checkout
 
 pytestmark = pytest.mark.drill
 
@@ -121,47 +116,6 @@ def test_only_what_depends_on_a_change_runs_again(tmp_path: Path) -> None:
     finally:
         checkout.call("photochrom", "down")
     assert find_processes(checkout.root) == []
-
-
-def test_a_killed_harvest_goes_on_from_where_it_was(tmp_path: Path) -> None:
-    settings = ("replica.items=60", "replica.pixels=1600")
-    killed, whole = (make_project(tmp_path / name, *settings) for name in ("killed", "whole"))
-    try:
-        for project in (killed, whole):
-            project.run("catalog")
-        whole.run("scans")
-        words = ["photochrom", "scans", *(part for text in settings for part in ("--set", text))]
-        process = subprocess.Popen(words, cwd=killed.root, env=environment())
-        scans = killed.data / "scans"
-        wait_until(lambda: len(list(scans.rglob("*.jpg"))) >= 10)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        wait_until(lambda: not [p for p in find_processes(killed.root) if "replica" in p.cmdline()])
-        came = {path: path.stat().st_mtime_ns for path in recorded(killed)}
-        assert 0 < len(came) < len(read_manifest(whole.data / "scans.parquet", SCANS_SCHEMA))
-        killed.run("scans")
-        assert all(path.stat().st_mtime_ns == stamp for path, stamp in came.items())
-        one, two = (project.data / "scans.parquet" for project in (killed, whole))
-        assert one.read_bytes() == two.read_bytes()
-        assert not [path for path in scans.rglob("*") if path.name.startswith(".")]
-    finally:
-        for project in (killed, whole):
-            project.call("photochrom", "down")
-    assert find_processes(tmp_path) == []
-
-
-def recorded(project: Checkout) -> list[Path]:
-    """The files that the ledger says came whole."""
-    with closing(sqlite3.connect(project.root / ".photochrom" / "ledger.sqlite")) as ledger:
-        rows = ledger.execute("SELECT path FROM files WHERE path IS NOT NULL").fetchall()
-    return [project.data / path for (path,) in rows]
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.shared
