@@ -16,7 +16,7 @@ from flows.params import Params
 from flows.progress import Tally, attend
 from flows.project import Project
 from flows.source import open_source
-from flows.watch import attended
+from flows.watch import or_cancelled
 from harvest.addresses import TILE, WWW
 from harvest.catalog import mark_repeated
 from harvest.client import Client
@@ -95,7 +95,7 @@ def catalog(
             tally.count(items=crosscheck)
             return f"{said}; {found}"
 
-    return attended(project, work)
+    return or_cancelled(work)
 
 
 @flow(name="scans", flow_run_name="scans-{settings[harvest][source]}")
@@ -129,7 +129,7 @@ def scans(root: str, settings: dict[str, Any], retry: str | None = None) -> str 
         said = f"{line.passed} of {line.seen} scans stored; {line.held_or_none} held back"
         return f"{said}; {SPARED.format(pruned.spared)}" if pruned.spared else said
 
-    return attended(project, work)
+    return or_cancelled(work)
 
 
 def _read_listed(path: Path, *, source: str) -> list[CatalogRow]:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
@@ -16,19 +16,26 @@ from harvest.files import write_bytes
 
 
 @contextmanager
-def noted(folder: Path, run_id: UUID) -> Iterator[None]:
-    """Note which process is at a run, as long as the block lasts.
+def noted(folder: Path) -> Iterator[Callable[[UUID], None]]:
+    """Note which run this process is at, as long as the block lasts.
 
     Args:
         folder: Of the notes, .photochrom/runs.
-        run_id: The flow run's.
+
+    Yields:
+        A function that takes the flow run's id, once it has one.
     """
-    note = folder / f"{run_id}.json"
-    write_bytes(note, json.dumps([os.getpid(), _began(os.getpid())]).encode())
+    notes: list[Path] = []
+
+    def note(run_id: UUID) -> None:
+        notes.append(folder / f"{run_id}.json")
+        write_bytes(notes[-1], json.dumps([os.getpid(), _began(os.getpid())]).encode())
+
     try:
-        yield
+        yield note
     finally:
-        note.unlink(missing_ok=True)
+        for path in notes:
+            path.unlink(missing_ok=True)
 
 
 def end_dead_runs(folder: Path) -> int:

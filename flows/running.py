@@ -45,18 +45,22 @@ def run_flow(stage: Stage, project: Project, params: Params, options: Mapping[st
     use_server(project)
     # Imported last: Prefect takes a second, and reads its environment at that moment.
     from prefect import tags
+    from prefect.client.schemas.objects import FlowRun
     from prefect.exceptions import CancelledRun
 
-    from flows.predecessors import end_dead_runs
+    from flows.predecessors import end_dead_runs, noted
 
     end_dead_runs(project.state / "runs")
     module, function = stage.flow.split(":")
-    flow = getattr(importlib.import_module(module), function)
+    given = {"root": str(project.root), "settings": params.model_dump(mode="json"), **options}
     try:
-        with tags(params.harvest.source):
-            summary: str = flow(
-                root=str(project.root), settings=params.model_dump(mode="json"), **options
-            )
+        with noted(project.state / "runs") as note, tags(params.harvest.source):
+
+            def on_running(_flow: object, run: FlowRun, _state: object) -> None:
+                note(run.id)
+
+            flow = getattr(importlib.import_module(module), function)
+            summary: str = flow.with_options(on_running=[on_running])(**given)
     except CancelledRun as exc:
         raise CancelledError(
             f"{stage.name}: cancelled in the Prefect UI; what came so far is kept: run "

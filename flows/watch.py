@@ -16,8 +16,6 @@ from prefect.exceptions import CancelledRun, PrefectException
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
-from flows.predecessors import noted
-from flows.project import Project
 from harvest.errors import HarvestError
 
 TICK_S = 1.0
@@ -27,18 +25,12 @@ PASSING = (PrefectException, HTTPError, HarvestError, OSError)
 """What a server, or the limits' files, may answer for a while; the run itself goes on."""
 
 
-def attended(project: Project, work: Callable[[], str]) -> str | State[str]:
-    """Do a flow's work so that the UI tells its end truly: cancelled, failed, or killed.
-
-    Args:
-        project: The checkout.
-        work: What the flow does; its result is the flow's.
-    """
-    with noted(project.state / "runs", UUID(str(flow_run.id))):
-        try:
-            return work()
-        except CancelledRun as exc:
-            return Cancelled(message=str(exc))
+def or_cancelled(work: Callable[[], str]) -> str | State[str]:
+    """Do a flow's work; if it was cancelled in the UI, end as cancelled and not as failed."""
+    try:
+        return work()
+    except CancelledRun as exc:
+        return Cancelled(message=str(exc))
 
 
 @contextmanager

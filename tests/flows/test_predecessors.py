@@ -32,7 +32,8 @@ def note_in_a_process_that_dies(folder: Path, run_id: UUID) -> None:
     code = (
         "import os, sys, signal; from pathlib import Path; from uuid import UUID\n"
         "from flows.predecessors import noted\n"
-        "with noted(Path(sys.argv[1]), UUID(sys.argv[2])):\n"
+        "with noted(Path(sys.argv[1])) as note:\n"
+        "    note(UUID(sys.argv[2]))\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(folder), str(run_id)], check=False)
@@ -47,7 +48,8 @@ def test_the_run_of_a_killed_process_is_marked_and_that_of_a_living_one_is_not(
     for run_id in (killed, forgotten):
         note_in_a_process_that_dies(tmp_path, run_id)
     assert len(list(tmp_path.iterdir())) == 2
-    with noted(tmp_path, uuid4()):
+    with noted(tmp_path) as note:
+        note(uuid4())
         assert end_dead_runs(tmp_path) == 2
         assert len(list(tmp_path.iterdir())) == 1
     assert server.states == {killed: "Crashed"}
