@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from harvest.catalog import mark_repeated, to_results, to_rows
+from harvest.catalog import mark_repeated, to_catalog
 from harvest.client import Client
 from harvest.errors import CatalogError
 from harvest.items import fetch_items
@@ -205,10 +205,6 @@ def _brings_rows(leaf: Leaf | None, leaves: Leaves) -> bool:
 
 def _read_listing(shelf: Shelf, *, road: str) -> tuple[list[CatalogRow], int]:
     """Make the rows of the last whole listing, a page at a time; count the listing's own."""
-    rows: list[CatalogRow] = []
-    seen = 0
-    for reply in read_pages(shelf.listing):
-        page = to_page(reply.data, reply.text, road=road)
-        rows += to_rows(page, first_row=seen + 1)
-        seen += len(to_results(page))
-    return mark_repeated(rows), seen
+    replies = read_pages(shelf.listing)
+    rows = to_catalog(to_page(reply.data, reply.text, road=road) for reply in replies)
+    return rows, rows[-1].row if rows else 0
