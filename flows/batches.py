@@ -100,15 +100,12 @@ def run_batches(
     results: list[R] = []
     log = get_run_logger()
     runner: ThreadPoolTaskRunner[R] = ThreadPoolTaskRunner(max_workers=workers)
+    kind = f"{stage}-batch"
     with progress(stage) if show is None else nullcontext(show) as draw, runner:
         futures = [
+            # The stages themselves skip what is done; a batch has no key worth computing.
             runner.submit(
-                task(
-                    name=f"{stage}-batch",
-                    task_run_name=name,
-                    # The stages themselves skip what is done; a batch has no key worth computing.
-                    cache_policy=NO_CACHE,
-                )(run),
+                task(name=kind, task_run_name=name, cache_policy=NO_CACHE)(run),
                 parameters={"batch": batch},
             )
             for name, batch in zip(name_batches(stage, batches), batches, strict=True)
