@@ -58,8 +58,10 @@ def publish_failures(scans: Sequence[Scan]) -> None:
 
 
 def _to_failure_row(scan: Scan) -> str:
-    item = f"[{scan.item_id}](https://www.loc.gov/item/{quote(scan.item_id)}/)"
-    file = "" if scan.url is None else f"[{scan.rendition}]({scan.url})"
+    item, file = scan.item_id, scan.rendition or ""
+    if scan.url is not None and scan.url.startswith("https://"):
+        item = f"[{item}](https://www.loc.gov/item/{quote(item)}/)"
+        file = f"[{file}]({scan.url})"
     title = scan.title.replace("|", "\\|")
     return f"| {scan.scan_id} | {scan.state} | {scan.reason} | {item} | {file} | {title} |"
 

@@ -1,7 +1,6 @@
 """Flows: the source's catalogue to a manifest, and its scans to disk."""
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,21 @@ from flows.artifacts import publish_account, publish_failures
 from flows.batches import cut, run_batches
 from flows.crosschecking import crosscheck_roads
 from flows.errors import SourceError
+from flows.gathering import (
+    attend_copies,
+    check_roads,
+    gather_catalog,
+    regather_catalog,
+)
+from flows.opening import alone, open_asked, open_files
 from flows.params import Params
 from flows.progress import Tally, attend
 from flows.project import Project
-from flows.source import open_source
 from flows.watch import or_cancelled
 from harvest.addresses import TILE, WWW
 from harvest.catalog import mark_repeated
 from harvest.client import Client
+from harvest.copies import FolderClient, check_still_there, forget_changed
 from harvest.download import (
     check_distinct,
     check_reached,
@@ -33,7 +39,7 @@ from harvest.errors import HarvestError
 from harvest.items import check_items, fetch_replies
 from harvest.ledger import Ledger
 from harvest.listing import fetch_catalog, read_catalog
-from harvest.locks import share, try_hold
+from harvest.locks import share
 from harvest.manifest import (
     CATALOG_SCHEMA,
     SCANS_SCHEMA,
@@ -46,7 +52,7 @@ from harvest.manifest import (
 from harvest.params import HarvestParams
 from harvest.records import CatalogRow, CatalogState, Scan, ScanState
 from harvest.replies import find_alone, read_items, to_items
-from harvest.sources import open_client, to_state, to_workers
+from harvest.sources import to_workers
 from harvest.store import Store
 
 RETRIED: dict[str, Collection[EntryState]] = {
@@ -55,7 +61,6 @@ RETRIED: dict[str, Collection[EntryState]] = {
     "all": (EntryState.FAILED, EntryState.MISSING, EntryState.FORBIDDEN, EntryState.REJECTED),
 }
 """What `photochrom scans --retry` makes the ledger forget."""
-
 
 SPARED = (
     "{} files that it does not list any more were kept, for they are most of them: run "
@@ -70,14 +75,11 @@ def catalog(
     """Ask the source what there is."""
     project, params = Project(Path(root)), Params.model_validate(settings)
     raw = project.data / "catalog" / params.harvest.source
+    if crosscheck:
+        check_roads(params)
 
     def work() -> str:
-        if rebuild:
-            listing = read_catalog(raw, params.harvest.road, detail="listing")
-        else:
-            with _alone(project), _open(project, params) as (client, _):
-                listing = _ask_catalog(client, params, raw=raw)
-        rows, by_listing = _read_rows(listing, params.harvest, raw=raw)
+        rows, by_listing = _get_rows(project, params, raw=raw, rebuild=rebuild)
         schema = of_source(CATALOG_SCHEMA, params.harvest.source)
         write_manifest(project.data / "catalog.parquet", rows, schema)
         line = publish_account(project, "catalog", size=params.preprocess.size)
@@ -88,7 +90,7 @@ def catalog(
             return said
         tally = Tally(WWW, total=crosscheck)
         with (
-            _open(project, params) as (client, _),
+            open_asked(project, params) as (client, _),
             attend(tally, client=client, params=params.harvest, stop=client.stop),
         ):
             found = crosscheck_roads(client, params, rows=rows, items=crosscheck, raw=raw)
@@ -107,17 +109,22 @@ def scans(root: str, settings: dict[str, Any], retry: str | None = None) -> str 
 
     def work() -> str:
         with (
-            _open(project, params) as (client, scope),
+            open_files(project, params) as (client, scope),
             Ledger(project.state / "ledger.sqlite") as ledger,
         ):
             if retry is not None:
                 ledger.forget(scope, RETRIED[retry])
+            if isinstance(client, FolderClient):
+                forget_changed(listed, ledger=ledger, scope=scope)
             source = params.harvest.source
             store = Store(client, ledger, scope, data=project.data, source=source, locks=locks)
             with share(locks):
                 got = _download(listed, client, store=store, params=params)
                 publish_failures(got)
-                check_reached(got)
+                if isinstance(client, FolderClient):
+                    check_still_there(got, folder=client.folder)
+                else:
+                    check_reached(got)
                 check_there(store, got)
                 write_manifest(manifest, got, SCANS_SCHEMA)
         pruned = prune_scans(
@@ -149,6 +156,24 @@ def _read_listed(path: Path, *, source: str) -> list[CatalogRow]:
     listed = [row for row in rows if row.state is CatalogState.LISTED]
     check_distinct(listed)
     return listed
+
+
+def _get_rows(
+    project: Project, params: Params, *, raw: Path, rebuild: bool
+) -> tuple[list[CatalogRow], int]:
+    """Get the catalogue's rows; count the items of which the listing alone tells."""
+    is_folder = params.harvest.source == "folder"
+    if rebuild and is_folder:
+        return regather_catalog(raw), 0
+    if rebuild:
+        listing = read_catalog(raw, params.harvest.road, detail="listing")
+        return _read_rows(listing, params.harvest, raw=raw)
+    with alone(project):
+        if is_folder:
+            return gather_catalog(project, params, raw=raw), 0
+        with open_asked(project, params) as (client, _):
+            listing = _ask_catalog(client, params, raw=raw)
+    return _read_rows(listing, params.harvest, raw=raw)
 
 
 def _ask_catalog(client: Client, params: Params, *, raw: Path) -> list[CatalogRow]:
@@ -202,11 +227,11 @@ def _read_rows(
 
 
 def _download(
-    rows: Sequence[CatalogRow], client: Client, *, store: Store, params: Params
+    rows: Sequence[CatalogRow], client: Client | FolderClient, *, store: Store, params: Params
 ) -> list[Scan]:
     """Download batch after batch; one that another process is at is done at the end."""
-    tally = Tally(TILE, total=len(rows))
-
+    is_folder = isinstance(client, FolderClient)
+    tally = Tally("folder" if is_folder else TILE, total=len(rows))
     log = get_run_logger()
 
     def count(scan: Scan) -> None:
@@ -216,13 +241,19 @@ def _download(
 
     how: dict[str, Any] = {
         "store": store,
-        "rendition": params.harvest.rendition,
+        "rendition": "u" if is_folder else params.harvest.rendition,  # a folder has the one file
         "workers": to_workers(params.harvest),
         "on_scan": count,
     }
-    with attend(tally, client=client, params=params.harvest, stop=store.stop):
+    stop = store.stop
+    watched = (
+        attend_copies(tally, stop=stop)
+        if isinstance(client, FolderClient)
+        else attend(tally, client=client, params=params.harvest, stop=stop)
+    )
+    with watched:
         # One batch at a time: the threads within it are `harvest.workers`, and the pace is theirs.
-        run = partial(run_batches, show=_ignore, stop=store.stop)
+        run = partial(run_batches, show=_ignore, stop=stop)
         batches = cut(rows)
         first = run(partial(try_batch, **how), batches, stage="scans")
         put_off = [batch for batch, got in zip(batches, first, strict=True) if got is None]
@@ -232,31 +263,3 @@ def _download(
 
 def _ignore(share: float) -> None:
     """Show nothing: the host's own progress does."""
-
-
-@contextmanager
-def _alone(project: Project) -> Iterator[None]:
-    """Let one process at a time ask for a checkout's catalogue.
-
-    Raises:
-        SourceError: If another one is at it.
-    """
-    lock = project.state / "locks" / "catalog.lock"
-    with try_hold(lock) as free:
-        if not free:
-            raise SourceError(
-                f"{lock}: another process of this checkout is asking for the catalogue; wait for "
-                "it, or end it"
-            )
-        yield
-
-
-@contextmanager
-def _open(project: Project, params: Params) -> Iterator[tuple[Client, str]]:
-    """Open the source and a client for it; yield the client and the scope of its files."""
-    state = to_state(params.harvest, project.state / "limits")
-    with (
-        open_source(project, params) as source,
-        open_client(params.harvest, redirect=source.redirect, state=state) as client,
-    ):
-        yield client, source.scope

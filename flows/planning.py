@@ -15,6 +15,7 @@ from flows.params import Params
 from flows.project import Project
 from harvest.errors import HarvestError
 from harvest.files import write_bytes
+from harvest.folder import find_folder, walk_folder
 from harvest.manifest import read_catalog_rows, read_source
 from harvest.params import HarvestParams
 from harvest.plan import COLLECTION_ROWS, HostPlan, Plan, plan_harvest
@@ -34,9 +35,13 @@ def show_plan(project: Project, params: Params, *, path: Path) -> None:
         path: The params file, into which the contact goes.
 
     Raises:
-        HarvestError: If `loc` lacks a contact and nobody can be asked, or gave none.
+        HarvestError: If `loc` lacks a contact and nobody can be asked, or gave none; if the
+            source is `folder` and the folder cannot be used.
         ManifestError: If there is a catalogue that cannot be read.
     """
+    if params.harvest.source == "folder":
+        typer.echo(say_folder(open_own(project, params)))
+        return
     print_plan(make_plan(project, params), params.harvest)
     try:
         check_contact(params.harvest)
@@ -50,11 +55,40 @@ def announce(project: Project, params: Params) -> None:
     """Before anything is asked of the Library: see that it can write to us, and print the plan.
 
     Raises:
-        HarvestError: If `loc` lacks a contact.
+        HarvestError: If `loc` lacks a contact; if the source is `folder` and the folder cannot
+            be used.
     """
+    if params.harvest.source == "folder":
+        open_own(project, params)
+        return
     check_contact(params.harvest)
     if params.harvest.source == "loc":
         print_plan(make_plan(project, params), params.harvest)
+
+
+def open_own(project: Project, params: Params) -> Path:
+    """Find the folder of one's own pictures, apart from where this project writes.
+
+    Raises:
+        HarvestError: If `harvest.folder` is not set, or cannot be used.
+    """
+    apart = (project.data, project.state)
+    return find_folder(params.harvest.folder, root=project.root, apart=apart)
+
+
+def say_folder(folder: Path) -> str:
+    """Say what a harvest of one's own pictures would copy, for a terminal of 80 columns.
+
+    Raises:
+        HarvestError: If the folder cannot be read.
+    """
+    seen, _ = walk_folder(folder)
+    size = f"{sum(one.stamp.size_bytes for one in seen) / 1e6:,.0f} MB"
+    return (
+        f"{folder}: {len(seen):,} files, {size}; nobody is asked.\n"
+        "Those that are pictures are copied into data/scans/folder, and DVC's cache holds\n"
+        f"as much again where it copies; to avoid that, before the first run:\n  {CACHE_HINT}"
+    )
 
 
 def make_plan(project: Project, params: Params) -> Plan:

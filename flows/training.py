@@ -49,7 +49,9 @@ def train(root: str, settings: dict[str, Any]) -> str:
     publish_account(project, "train", size=params.preprocess.size)
     publish_pictures("curve", [model / "curve.png"])
     record = json.loads((model / "model.json").read_text("utf-8"))
-    return f"{record['steps']} steps; best validation dE00 {record['metrics']['val_dE00']:.2f}"
+    best = record["metrics"]["val_dE00"]
+    said = "no sample to validate on" if best is None else f"best validation dE00 {best:.2f}"
+    return f"{record['steps']} steps; {said}"
 
 
 @flow(name="evaluate", flow_run_name="evaluate")

@@ -17,8 +17,11 @@ Host = Annotated[str, StringConstraints(pattern=r"^(?:www|tile)\.loc\.gov$")]
 class HarvestParams(BaseModel, frozen=True, extra="forbid"):
     """Where items and scans come from, and how politely they are asked for."""
 
-    source: Literal["sample", "loc"]
-    """`sample` is the replica on loopback, `loc` the Library of Congress itself."""
+    source: Literal["sample", "loc", "folder"]
+    """`sample` is the replica on loopback, `loc` the Library of Congress itself, `folder` one's own
+    pictures."""
+    folder: str | None
+    """The pictures of the source `folder`, and of all folders below it."""
     road: Literal["json", "pictures"]
     """How the catalogue is read: `json` the API of loc.gov, `pictures` the older site's pages."""
     rendition: Annotated[str, StringConstraints(pattern=r"^(?:v|r|u|iiif:[1-9][0-9]{1,4})$")]
@@ -30,7 +33,7 @@ class HarvestParams(BaseModel, frozen=True, extra="forbid"):
     """`listing` takes renditions from the listing; `item` asks for every item besides."""
     contact: str | None
     """Address that the Library can write to; goes into the User-Agent, needed for `loc`."""
-    limits: dict[Literal["sample", "loc"], dict[Host, list[Limit]]]
+    limits: dict[Literal["sample", "loc", "folder"], dict[Host, list[Limit]]]
     """For each source and host: limits that all hold at once; none where a host is missing."""
     guard_s: float = Field(ge=0, le=10)
     """How long a request may take to the host: it counts for the limits from then on, or from

@@ -128,7 +128,8 @@ class CatalogRow:
         call_number: Shelf mark.
         reproduction_number: All numbers of the item, one a line.
         notes: Notes of the record, the print number among them.
-        modified: When the Library last changed the record, such as "2016-04-21T06:01:14Z"; a
+        modified: When the Library last changed the record, such as "2016-04-21T06:01:14Z"; of
+            one's own pictures the checksum, "sha256:..."; a
             day at midnight by the older site's search; "" where not said.
         renditions: What may be downloaded, smallest kind first.
         state: Whether it is asked for.

@@ -21,6 +21,7 @@ def params(**change: Any) -> HarvestParams:
         "rendition": "v",
         "page_size": 150,
         "detail": "listing",
+        "folder": None,
         "contact": "someone@example.org",
         "limits": {"sample": {}, "loc": LOC},
         "guard_s": 0.25,

@@ -17,6 +17,7 @@ def params(**change: Any) -> HarvestParams:
         "rendition": "v",
         "page_size": 150,
         "detail": "listing",
+        "folder": None,
         "contact": "someone@example.org",
         "limits": {
             "sample": {},
