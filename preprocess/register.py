@@ -28,8 +28,15 @@ _BAND_MARGIN: Final = 4
 _MIN_OVERLAP: Final = 0.4
 """Least part of the smaller picture that must lie on the other."""
 
-_MAX_STRETCH: Final = 3.0
-"""Largest ratio of areas before and after: two scans of one print at one size are near 1."""
+_MAX_STRETCH: Final = 4.0
+"""Largest ratio of areas before and after: two scans of one print at one size are near 1, half of a
+wide print at the size of the whole near 3."""
+
+_HUGE: Final = 1e9
+"""No number of a homography between two pictures comes near it, and its square is finite."""
+
+_FLAT: Final = 1e-9
+"""A point whose third coordinate is less than this lies at infinity, or behind the camera."""
 
 _ECC_STEPS: Final = 40
 _ECC_EPSILON: Final = 1e-5
@@ -63,13 +70,16 @@ def refine_homography(l1: Float, l2: Float, homography: Homography) -> Homograph
         homography: A start that is good to a few pixels.
 
     Returns:
-        The refined homography; the start where the search does not converge.
+        The refined homography; the start where the search does not converge, or where either
+        of the two folds the picture.
 
     Raises:
         ValueError: If a lightness is not float32 of shape (H, W).
     """
     _check(l1, l2)
-    band1, band2 = (_band(lightness, np.ones_like(lightness)) for lightness in (l1, l2))
+    band1, band2 = (pass_band(lightness, np.ones_like(lightness)) for lightness in (l1, l2))
+    if not is_plausible(homography, shape=l1.shape):
+        return homography
     steps = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT
     start = _to_centres(homography).astype(np.float32)
     try:
@@ -85,8 +95,10 @@ def refine_homography(l1: Float, l2: Float, homography: Homography) -> Homograph
     except cv2.error:
         # OpenCV's word for pictures too unlike, or a start too far off: the start stands.
         return homography
+    if not np.isfinite(warp).all() or abs(warp[2, 2]) < _FLAT:
+        return homography
     refined = _to_edges(np.asarray(warp, np.float64))
-    return refined if np.isfinite(refined).all() else homography
+    return refined if is_plausible(refined, shape=l1.shape) else homography
 
 
 def correlate(l1: Float, l2: Float, homography: Homography) -> float:
@@ -100,8 +112,8 @@ def correlate(l1: Float, l2: Float, homography: Homography) -> float:
         homography: First to second.
 
     Returns:
-        Pearson's correlation of the band-passed lightness, -1..1; 0 where the homography folds
-        or squeezes the picture, or less than 40 % of the smaller one lies on the other.
+        Pearson's correlation of the band-passed lightness, -1..1; 0 where the homography is not
+        plausible, or less than 40 % of the smaller one lies on the other.
 
     Raises:
         ValueError: If a lightness is not float32 of shape (H, W).
@@ -116,7 +128,7 @@ def correlate(l1: Float, l2: Float, homography: Homography) -> float:
     whole = cv2.erode(inside, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
     if np.count_nonzero(whole) < 2:
         return 0.0
-    band1, band2 = _band(l1, inside)[whole], _band(warped, inside)[whole]
+    band1, band2 = pass_band(l1, inside)[whole], pass_band(warped, inside)[whole]
     spread = float(band1.std()) * float(band2.std())
     if spread < 1e-6:
         return 0.0
@@ -191,13 +203,17 @@ def is_plausible(homography: Homography, *, shape: tuple[int, ...]) -> bool:
         shape: Height and width of the first picture.
 
     Returns:
-        False if it folds, mirrors, or stretches the picture's area more than threefold.
+        False if it is not finite, folds, mirrors, or stretches the picture's area more than
+        fourfold.
     """
+    if not (np.abs(homography) < _HUGE).all():
+        return False
     corners = _corners(shape)
     depth = np.hstack([corners, np.ones((4, 1))]) @ homography[2]
-    if (depth <= 1e-9).any():
+    if (depth <= _FLAT).any():
         return False
-    sides = np.roll(map_points(corners, homography), -1, axis=0) - map_points(corners, homography)
+    mapped = map_points(corners, homography)
+    sides = np.roll(mapped, -1, axis=0) - mapped
     turned = np.roll(sides, -1, axis=0)
     if (sides[:, 0] * turned[:, 1] - sides[:, 1] * turned[:, 0] <= 0).any():
         return False
@@ -216,8 +232,16 @@ def _corners(shape: tuple[int, ...]) -> NDArray[np.float64]:
     return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
 
 
-def _band(lightness: Float, inside: Float) -> Float:
-    """Pass the band between the two sigmas, as if the picture ended where `inside` does."""
+def pass_band(lightness: Float, inside: Float) -> Float:
+    """Keep a picture's fine structure: what lies between its grain and its tone.
+
+    Args:
+        lightness: Shape (H, W), float32.
+        inside: Shape (H, W), float32: 1 where there is a picture, 0 where it has ended.
+
+    Returns:
+        Shape (H, W), float32, about 0; what lies outside has no part in it.
+    """
 
     def blur(sigma: float) -> Float:
         weight = cv2.GaussianBlur(inside, (0, 0), sigma)

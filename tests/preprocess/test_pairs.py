@@ -1,10 +1,12 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from preprocess.geometry import shape_corners
 from preprocess.lab import to_lightness
@@ -71,6 +73,23 @@ def test_another_view_is_rejected(
 ) -> None:
     (row,) = align_pairs([pair(scene(1), develop(scene(2)))], data=tmp_path)
     assert (row.state, row.reason, row.homography) == ("rejected", "few_matches", ())
+    assert (row.score, row.residual) == (0.0, 0.0)
+
+
+def test_the_film_itself_is_rejected_as_inverted(
+    scene: Scene, pair: Callable[..., PairJob], tmp_path: Path
+) -> None:
+    (row,) = align_pairs([pair(scene(1), 255 - develop(scene(1)))], data=tmp_path)
+    assert (row.state, row.reason, row.homography) == ("rejected", "inverted", ())
+    assert row.score < -0.8
+
+
+def test_a_negative_turned_over_is_rejected_as_mirrored(
+    scene: Scene, pair: Callable[..., PairJob], tmp_path: Path
+) -> None:
+    turned = np.ascontiguousarray(develop(scene(1))[:, ::-1])
+    (row,) = align_pairs([pair(scene(1), turned)], data=tmp_path)
+    assert (row.state, row.reason, row.homography) == ("rejected", "mirrored", ())
 
 
 def test_a_print_that_agrees_in_a_part_alone_is_a_poor_fit(
@@ -83,21 +102,65 @@ def test_a_print_that_agrees_in_a_part_alone_is_a_poor_fit(
     assert row.score < 0.6
 
 
-def test_a_negative_that_lacks_a_part_is_rejected(
+def test_a_picture_taken_a_step_aside_is_warped(
     scene: Scene, pair: Callable[..., PairJob], tmp_path: Path
 ) -> None:
-    colour, negative = scene(1), develop(scene(1))
-    narrow = np.ascontiguousarray(negative[:, negative.shape[1] * 2 // 5 :])
-    (row,) = align_pairs([pair(colour, narrow)], data=tmp_path)
-    assert (row.state, row.reason) == ("rejected", "cut_off")
+    y, x = np.mgrid[0:350, 0:480].astype(np.float32)
+    aside = x + 9 * np.clip((y - 150) / 50, 0, 1)
+    moved = cv2.remap(scene(1), aside, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    (row,) = align_pairs([pair(scene(1), develop(moved))], data=tmp_path)
+    assert (row.state, row.reason, row.homography) == ("rejected", "warped", ())
+    assert row.residual > 4
 
 
-def test_a_negative_that_lacks_an_edge_is_aligned(
+@pytest.mark.parametrize(("share", "reason"), [(0.45, ""), (0.72, "cut_off")])
+def test_a_negative_may_lack_half_of_the_print_but_not_more(
+    scene: Scene, pair: Callable[..., PairJob], tmp_path: Path, share: float, reason: str
+) -> None:
+    negative = develop(scene(1))
+    narrow = np.ascontiguousarray(negative[:, round(negative.shape[1] * share) :])
+    (row,) = align_pairs([pair(scene(1), narrow)], data=tmp_path)
+    assert row.reason == reason
+
+
+def test_flaws_and_uneven_light_are_borne(
     scene: Scene, pair: Callable[..., PairJob], tmp_path: Path
 ) -> None:
-    negative = np.ascontiguousarray(develop(scene(1))[:, 40:])
+    negative = develop(scene(1)).copy()
+    fall = np.linspace(1.0, 0.5, negative.shape[1])[None, :, None]
+    negative = np.rint(negative * fall).astype(np.uint8)
+    rng = np.random.default_rng(3)
+    for _ in range(12):
+        ends = rng.integers(0, (700, 540), (2, 2))
+        cv2.line(negative, ends[0].tolist(), ends[1].tolist(), (250, 250, 250), 1)
     (row,) = align_pairs([pair(scene(1), negative)], data=tmp_path)
     assert (row.state, row.reason) == ("aligned", "")
+    corners = shape_corners([0, 0, 480, 0, 480, 350, 0, 350])
+    found = map_points(corners, np.reshape(row.homography, (3, 3)))
+    assert found == pytest.approx(map_points(corners, TRUTH), abs=1.0)
+
+
+@pytest.mark.shared
+def test_real_prints_meet_their_copies_and_not_their_lookalikes(
+    shared: Path, pair: Callable[..., PairJob], tmp_path: Path
+) -> None:
+    kew, netley = (
+        np.array(Image.open(shared / "photochroms" / f"gb-england-{name}.jpg").resize((480, 350)))
+        for name in ("surrey-kew", "hampshire-netley-abbey")
+    )
+    (true,) = align_pairs([pair(kew, develop(kew))], data=tmp_path)
+    (false,) = align_pairs([pair(kew, develop(netley))], data=tmp_path)
+    assert (true.state, false.state) == ("aligned", "rejected")
+
+
+def test_corners_of_no_print_are_a_row(
+    scene: Scene, pair: Callable[..., PairJob], tmp_path: Path
+) -> None:
+    job = pair(scene(1), develop(scene(1)))
+    for corners in ((5.0,) * 8, (0.0, 0, 9, 0, 0, 9, 9, 9), (0.0, 0.0, 9.0), (np.nan,) * 8):
+        broken = replace(job, negative=replace(job.negative, corners=corners))
+        (row,) = align_pairs([broken], data=tmp_path)
+        assert (row.state, row.reason) == ("rejected", "unreadable")
 
 
 def test_missing_and_broken_scans_are_rows(scene: Scene, store: Store, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from preprocess.features import find_features, find_homography, measure_residual
 from preprocess.lab import to_lightness
@@ -88,9 +90,13 @@ def test_little_overlap_is_no_evidence(scene: Callable[..., np.ndarray]) -> None
         (np.eye(3), True),
         (TRUTH, True),
         (np.diag([-1.0, 1.0, 1.0]), False),
+        (np.diag([1.8, 1.8, 1.0]), True),
         (np.diag([3.0, 3.0, 1.0]), False),
         (np.diag([0.3, 0.3, 1.0]), False),
         (np.array([[1, 0, 0], [0, 1, 0], [-0.01, 0, 1.0]]), False),
+        (np.zeros((3, 3)), False),
+        (np.full((3, 3), np.nan), False),
+        (np.diag([1.0, 1.0, np.inf]), False),
     ],
 )
 def test_folded_and_squeezed_pictures_are_implausible(
@@ -132,3 +138,40 @@ def test_other_arrays_are_refused() -> None:
         correlate(np.zeros((9, 9)), np.zeros((9, 9), np.float32), np.eye(3))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expected float32 lightness"):
         find_features(np.zeros((9, 9, 3), np.float32), most=10)
+
+
+def draw_noise(height: int, width: int) -> np.ndarray:
+    noise = np.random.default_rng(0).uniform(0, 100, (height, width))
+    return np.asarray(cv2.GaussianBlur(noise, (0, 0), 2), np.float32)
+
+
+@given(
+    numbers=st.lists(st.floats(-2, 2), min_size=9, max_size=9),
+    power=st.sampled_from([-30, -2, 0, 2, 30]),
+)
+def test_no_homography_is_too_wild(numbers: list[float], power: int) -> None:
+    one = draw_noise(60, 80)
+    wild = np.array(numbers).reshape(3, 3) * np.array([[1, 1, 80], [1, 1, 60], [0.01, 0.01, 1]])
+    start = wild * 10.0**power
+    homography, score = register(one, one, start)
+    assert -1 <= score <= 1.000001
+    assert np.array_equal(homography, start) or is_plausible(homography, shape=one.shape)
+
+
+@given(shift=st.floats(-2, 2), grow=st.floats(0.97, 1.03), turn=st.floats(-0.02, 0.02))
+def test_registering_never_makes_a_start_worse(shift: float, grow: float, turn: float) -> None:
+    one = draw_noise(120, 160)
+    other, _ = warp_onto(
+        one, np.array([[1 / grow, turn, shift], [-turn, 1 / grow, 0], [0, 0, 1]]), shape=one.shape
+    )
+    start = np.eye(3)
+    assert register(one, other, start)[1] >= correlate(one, other, start)
+
+
+@pytest.mark.parametrize("blank", [0.0, 50.0])
+def test_a_blank_picture_registers_with_nothing(blank: float) -> None:
+    one = np.random.default_rng(0).uniform(0, 100, (60, 80)).astype(np.float32)
+    flat = np.full_like(one, blank)
+    for pictures in ((one, flat), (flat, one), (flat, flat)):
+        homography, score = register(*pictures, np.eye(3))
+        assert (homography.tolist(), score) == (np.eye(3).tolist(), 0.0)
