@@ -1,6 +1,7 @@
 """Edge: colorized pixels to a file that keeps what the old one said, and says what was done."""
 
 import copy
+import io
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from colorize.errors import ColorizeError
 from colorize.metadata import ExifText
 from colorize.outputs import FORMATS
 from colorize.records import Bytes, Photo
-from harvest.files import whole_file
+from harvest.files import write_bytes
 
 _XMP_TAG: Final = 700
 _XMP_TEXT: Final = "XML:com.adobe.xmp"
@@ -57,8 +58,10 @@ def write_photo(
     if kind == "JPEG":
         options |= {"subsampling": 0, "comment": photo.comment or b""}
     try:
-        with whole_file(path) as temporary:
-            _to_image(rgb, photo.alpha, kind=kind).save(temporary, kind, **options)
+        # In memory first: on a full disk Pillow's own writing stops short and says nothing.
+        packed = io.BytesIO()
+        _to_image(rgb, photo.alpha, kind=kind).save(packed, kind, **options)
+        write_bytes(path, packed.getvalue())
     except (OSError, ValueError, RuntimeError) as exc:
         raise ColorizeError(
             f"{path}: cannot be written as {kind}: {exc}; choose another folder, or convert the "

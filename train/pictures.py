@@ -1,5 +1,6 @@
 """Edge: pictures for people to look at: grey, predicted and true side by side."""
 
+import io
 from pathlib import Path
 from typing import Final
 
@@ -40,5 +41,11 @@ def write_picture(path: Path, rgb: NDArray[np.uint8]) -> None:
     Args:
         path: The file; its folder exists.
         rgb: sRGB, shape (H, W, 3), 0..255.
+
+    Raises:
+        OSError: If the disk refuses.
     """
-    Image.fromarray(rgb).save(path, "JPEG", quality=QUALITY, subsampling=0)
+    # In memory first: on a full disk Pillow's own writing stops short and says nothing.
+    packed = io.BytesIO()
+    Image.fromarray(rgb).save(packed, "JPEG", quality=QUALITY, subsampling=0)
+    path.write_bytes(packed.getvalue())

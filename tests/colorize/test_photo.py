@@ -15,6 +15,7 @@ from colorize.errors import ColorizeError
 from colorize.params import ColorizeParams
 from colorize.photo import colorize_photo, colorize_photos
 from preprocess.lab import to_lab, to_lightness, to_rgb
+from tests.disks import small_disk
 from train.predict import Predictor
 
 Grey = NDArray[np.uint8]
@@ -53,6 +54,18 @@ def test_size_and_lightness_stay_and_colour_comes(
     assert np.abs(to_lab(coloured)[..., 1:]).mean() > 5
     with Image.open(photo) as old, Image.open(out) as new:
         assert new.format == old.format
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp"])
+def test_a_full_disk_leaves_no_half_picture(
+    tmp_path: Path, colorize: Colorize, grey: Grey, suffix: str
+) -> None:
+    photo = tmp_path / f"quay{suffix}"
+    Image.fromarray(grey).save(photo)
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(ColorizeError, match="cannot be written"), small_disk():
+        colorize(photo)
+    assert {path for path in set(tmp_path.rglob("*")) - before if path.is_file()} == set()
 
 
 def test_strength_scales_the_colours_and_none_is_grey(
