@@ -5,16 +5,18 @@ rest; so one more scan changes one shard.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harvest.records import Role
+from harvest.records import CatalogState, Role
+from preprocess.caption import trim_caption
+from preprocess.composition import Manifests, Row, group_views
 from preprocess.geometry import (
+    Corners,
     Placement,
     common_corners,
     inset_corners,
@@ -26,10 +28,7 @@ from preprocess.geometry import (
 from preprocess.records import CropState, PairState, SampleRow, SampleState
 from preprocess.register import map_points
 from preprocess.samples import SampleInfo, to_json, to_key
-from preprocess.split import PAIRS, find_split
-
-Row = Mapping[str, Any]
-"""A row of a manifest, as `harvest.manifest.read_manifest` gives it."""
+from preprocess.split import PAIRS, Move, Released, Split, assign_splits, find_moves
 
 
 class SampleReason(StrEnum):
@@ -49,6 +48,7 @@ class Settings:
     size: int
     fit: Literal["pad", "crop"]
     inset: float
+    caption: Literal["keep", "trim"]
     shard_bits: int
 
 
@@ -95,43 +95,35 @@ class Plan:
     shards: tuple[ShardPlan, ...]
     """Sorted by name."""
     rejected: tuple[SampleRow, ...]
+    settings: Settings
+    split_of: dict[str, Split]
+    """For each view its split."""
+    moved: tuple[Move, ...]
+    """Released views that a merge has moved; a release names them."""
 
 
-def plan_shards(
-    crops: Sequence[Row],
-    pairs: Sequence[Row],
-    *,
-    scans: Sequence[Row],
-    catalog: Sequence[Row],
-    settings: Settings,
-) -> Plan:
+def plan_shards(manifests: Manifests, settings: Settings, *, released: Released) -> Plan:
     """Plan all shards of a size.
 
     Args:
-        crops: Rows of the crops manifest; each becomes one sample, written or rejected.
-        pairs: Rows of the pairs manifest, one for each cropped negative.
-        scans: Rows of the scans manifest.
-        catalog: Rows of the catalogue, for the rights.
+        manifests: Each row of the crops becomes one sample, written or rejected; each cropped
+            negative has a row among the pairs, each scan one among the groups.
         settings: Size and layout.
+        released: The splits of the last release, which its views keep.
 
     Returns:
         The plan; only shards with samples are in it.
 
     Raises:
-        ValueError: If a crop's scan or a negative's pair is not among the rows.
+        ValueError: If a crop's scan, its view or a negative's pair is not among the rows.
     """
-    tables = _Tables(
-        crop_of={row["scan_id"]: row for row in crops},
-        pair_of={row["scan_id"]: row for row in pairs},
-        scan_of={row["scan_id"]: row for row in scans},
-        rights_of={
-            row["resource_id"]: row["rights"] for row in catalog if row["state"] == "listed"
-        },
-    )
+    views = group_views(manifests.groups)
+    split_of = assign_splits(views, released)
+    tables = _to_tables(manifests, split_of)
     members: dict[str, list[SampleJob]] = {}
     rejected: list[SampleRow] = []
     taken: set[str] = set()
-    for crop in sorted(crops, key=lambda row: str(row["scan_id"])):
+    for crop in sorted(manifests.crops, key=lambda row: str(row["scan_id"])):
         job, reason = _plan_sample(crop, tables, settings, taken)
         if job is None:
             rejected.append(_reject_crop(crop, tables, reason))
@@ -147,17 +139,40 @@ def plan_shards(
         )
         for name, jobs in sorted(members.items())
     ]
-    return Plan(tuple(shards), tuple(rejected))
+    moved = find_moves(views, released, splits=split_of)
+    return Plan(tuple(shards), tuple(rejected), settings, split_of, moved)
 
 
 @dataclass(frozen=True, slots=True)
 class _Tables:
-    """Rows by scan id."""
+    """Rows by scan id, and splits by view."""
 
     crop_of: dict[str, Row]
     pair_of: dict[str, Row]
     scan_of: dict[str, Row]
     rights_of: dict[str, str]
+    split_of: dict[str, Split]
+
+
+def _to_tables(manifests: Manifests, split_of: dict[str, Split]) -> _Tables:
+    view_of = {row["scan_id"]: row["view_id"] for row in manifests.groups}
+    for crop in manifests.crops:
+        if view_of.get(crop["scan_id"]) != crop["view_id"]:
+            raise ValueError(
+                f"{crop['scan_id']}: cropped in view {crop['view_id']}, but grouped in "
+                f"{view_of.get(crop['scan_id'])}; run the dedupe and crop stages again"
+            )
+    return _Tables(
+        crop_of={row["scan_id"]: row for row in manifests.crops},
+        pair_of={row["scan_id"]: row for row in manifests.pairs},
+        scan_of={row["scan_id"]: row for row in manifests.scans},
+        rights_of={
+            row["resource_id"]: row["rights"]
+            for row in manifests.catalog
+            if row["state"] == CatalogState.LISTED
+        },
+        split_of=split_of,
+    )
 
 
 def _plan_sample(
@@ -179,7 +194,7 @@ def _plan_sample(
         if pair["state"] != PairState.ALIGNED:
             return None, pair["reason"]
         print_of = tables.crop_of[pair["colour_scan_id"]]
-    if not is_convex(shape_corners(print_of["corners"])):
+    if not is_convex(_find_print(print_of, settings)):
         return None, SampleReason.BAD_CORNERS
     job = _make_job(crop, print_of, pair, tables, settings)
     try:
@@ -194,8 +209,7 @@ def _make_job(
 ) -> SampleJob:
     """Put together what one sample needs: from its own scan and, in pairs, from its print's."""
     own = tables.scan_of[crop["scan_id"]]
-    whole = shape_corners(print_of["corners"])
-    corners = inset_corners(whole, share=settings.inset)
+    corners = inset_corners(_find_print(print_of, settings), share=settings.inset)
     negative = None
     if pair is not None:
         homography = np.array(pair["homography"], np.float64).reshape(3, 3)
@@ -203,7 +217,7 @@ def _make_job(
         corners, _ = common_corners(corners, homography, other=own_print)
         negative = Source(own["path"], _flatten(map_points(corners, homography)))
     placement = place_print(*print_size(corners), size=settings.size, fit=settings.fit)
-    view_split = find_split(crop["view_id"])
+    view_split = tables.split_of[crop["view_id"]]
     info = SampleInfo(
         key=to_key(crop["scan_id"]),
         scan_id=crop["scan_id"],
@@ -231,12 +245,18 @@ def _make_job(
     )
 
 
+def _find_print(crop: Row, settings: Settings) -> Corners:
+    """Find what is shown of a print: all of it, or what is above its caption."""
+    corners = shape_corners(crop["corners"])
+    return trim_caption(corners, tuple(crop["caption"])) if settings.caption == "trim" else corners
+
+
 def _flatten(corners: NDArray[np.floating]) -> tuple[float, ...]:
     return tuple(float(number) for number in corners.ravel())
 
 
 def _reject_crop(crop: Row, tables: _Tables, reason: str) -> SampleRow:
-    view_split = find_split(crop["view_id"])
+    view_split = tables.split_of[crop["view_id"]]
     scan = tables.scan_of[crop["scan_id"]]
     return SampleRow(
         key=to_key(crop["scan_id"]),

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import webdataset
 
-from preprocess.card import to_card
 from preprocess.errors import ShardError
 from preprocess.index import Index, describe_shard, read_index, write_index
 from preprocess.samples import Sample, SampleInfo, to_layout, to_members
@@ -173,9 +172,3 @@ def test_no_index_says_what_to_run(tmp_path: Path) -> None:
     (tmp_path / "index.json").write_text("{")
     with pytest.raises(ShardError, match="not JSON"):
         read_index(tmp_path)
-
-
-def test_the_card_of_no_shards_is_whole() -> None:
-    text = to_card(Index(SIZE, ()), [])
-    assert "0 samples are written and 0 rejected" in text
-    assert "{" not in text.split("## A sample")[0]

@@ -1,5 +1,5 @@
 import hashlib
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,52 +8,21 @@ from hypothesis import strategies as st
 
 from preprocess.planning import Plan, Settings, plan_shards
 from preprocess.register import map_points
-from preprocess.split import find_split
+from preprocess.split import Move, Split, find_split
+from tests.preprocess.manifests import (
+    ALIGNED,
+    Rows,
+    make_crop,
+    make_group,
+    make_manifests,
+    make_pair,
+)
 
-SETTINGS = Settings(size=64, fit="pad", inset=0.0, shard_bits=2)
-ALIGNED = [1.0, 0, 10, 0, 1, 20, 0, 0, 1]
-
-
-def make_crop(scan_id: str, **change: Any) -> dict[str, Any]:
-    return {
-        "scan_id": scan_id,
-        "role": "colour",
-        "view_id": scan_id,
-        "group_id": scan_id,
-        "corners": [10.0, 5.0, 110.0, 5.0, 110.0, 65.0, 10.0, 65.0],
-        "width": 120,
-        "height": 70,
-        "state": "cropped",
-        "reason": "",
-    } | change
+SETTINGS = Settings(size=64, fit="pad", inset=0.0, caption="keep", shard_bits=2)
 
 
-def make_pair(scan_id: str, colour: str | None, **change: Any) -> dict[str, Any]:
-    return {
-        "scan_id": scan_id,
-        "colour_scan_id": colour,
-        "homography": ALIGNED,
-        "state": "aligned",
-        "reason": "",
-    } | change
-
-
-def plan(crops: list[dict[str, Any]], *pairs: dict[str, Any], layout: Settings = SETTINGS) -> Plan:
-    scans = [
-        {
-            "scan_id": crop["scan_id"],
-            "item_id": f"item-{crop['scan_id']}",
-            "path": f"scans/{crop['scan_id']}.jpg",
-            "sha256": "0" * 64,
-            "title": f"Title of {crop['scan_id']}",
-        }
-        for crop in crops
-    ]
-    catalog = [
-        {"resource_id": crop["scan_id"], "rights": "none known", "state": "listed"}
-        for crop in crops
-    ]
-    return plan_shards(crops, pairs, scans=scans, catalog=catalog, settings=layout)
+def plan(crops: list[Rows], *pairs: Rows, layout: Settings = SETTINGS) -> Plan:
+    return plan_shards(make_manifests(crops, pairs), layout, released={})
 
 
 ids = st.text("abcdefgh0123", min_size=1, max_size=6)
@@ -75,7 +44,7 @@ def test_a_view_never_crosses_splits(view_of: dict[str, str]) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.sets(ids, min_size=1, max_size=40), ids, st.integers(0, 4))
 def test_one_scan_more_changes_one_shard(scans: set[str], extra: str, shard_bits: int) -> None:
-    layout = Settings(size=64, fit="pad", inset=0.0, shard_bits=shard_bits)
+    layout = replace(SETTINGS, shard_bits=shard_bits)
     before = plan([make_crop(scan) for scan in scans - {extra}], layout=layout)
     after = plan([make_crop(scan) for scan in scans | {extra}], layout=layout)
     changed = {shard.name: shard for shard in after.shards if shard not in before.shards}
@@ -95,7 +64,7 @@ def test_the_hash_of_the_key_gives_shard_and_place() -> None:
 
 
 def test_no_bits_make_one_shard_a_split() -> None:
-    layout = Settings(size=64, fit="pad", inset=0.0, shard_bits=0)
+    layout = replace(SETTINGS, shard_bits=0)
     shards = plan([make_crop(f"scan{number}") for number in range(100)], layout=layout).shards
     assert [shard.name for shard in shards] == [
         "test-000000.tar",
@@ -109,7 +78,7 @@ def test_a_pair_is_cut_like_its_print_and_keeps_its_views_split() -> None:
     negative = make_crop(
         "n.1", role="negative", view_id="c.1", width=300, height=200, corners=whole
     )
-    layout = Settings(size=64, fit="pad", inset=0.02, shard_bits=0)
+    layout = replace(SETTINGS, inset=0.02, shard_bits=0)
     shards = plan([make_crop("c.1"), negative], make_pair("n.1", "c.1"), layout=layout).shards
     (pair,) = next(shard for shard in shards if shard.split == "pairs").jobs
     (colour,) = next(shard for shard in shards if shard.split != "pairs").jobs
@@ -126,7 +95,7 @@ def test_a_pair_is_cut_like_its_print_and_keeps_its_views_split() -> None:
 
 def test_a_pair_shows_nothing_of_the_negatives_mount() -> None:
     negative = make_crop("n.1", role="negative", view_id="c.1", width=300, height=200)
-    layout = Settings(size=64, fit="pad", inset=0.0, shard_bits=0)
+    layout = replace(SETTINGS, shard_bits=0)
     shards = plan([make_crop("c.1"), negative], make_pair("n.1", "c.1"), layout=layout).shards
     (pair,) = next(shard for shard in shards if shard.split == "pairs").jobs
     assert pair.negative is not None
@@ -172,5 +141,77 @@ def test_every_crop_is_accounted_for() -> None:
 def test_manifests_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="run the pairs stage again"):
         plan([make_crop("n", role="negative")])
+    whole = make_manifests([make_crop("a")])
     with pytest.raises(ValueError, match="run the crop stage again"):
-        plan_shards([make_crop("a")], [], scans=[], catalog=[], settings=SETTINGS)
+        plan_shards(replace(whole, scans=[]), SETTINGS, released={})
+    for groups in ([], [make_group("a", "another")]):
+        with pytest.raises(ValueError, match="a: cropped in view a, but grouped in"):
+            plan_shards(replace(whole, groups=groups), SETTINGS, released={})
+
+
+def test_a_released_view_keeps_its_split_under_another_name_and_by_a_duplicate() -> None:
+    new = find_split("a")
+    kept = next(split for split in Split if split is not new)
+    manifests = make_manifests(
+        [make_crop("a"), make_crop("n", role="negative", view_id="a")],
+        [make_pair("n", "a")],
+        duplicates=[make_group("copy", "a", state="duplicate")],
+    )
+    made = plan_shards(manifests, SETTINGS, released={"copy": ("copy", kept)})
+    jobs = [job.info for shard in made.shards for job in shard.jobs]
+    assert {(info.split, info.view_split) for info in jobs} == {(kept, kept), ("pairs", kept)}
+    assert made.split_of == {"a": kept}
+    assert made.moved == ()
+
+
+def test_a_merge_moves_a_released_view_into_train_and_the_plan_names_it() -> None:
+    manifests = make_manifests([make_crop("a"), make_crop("b", view_id="a")])
+    released = {"a": ("a", Split.TEST), "b": ("b", Split.VAL)}
+    made = plan_shards(manifests, SETTINGS, released=released)
+    assert {shard.split for shard in made.shards} == {"train"}
+    assert made.moved == (
+        Move("a", "a", Split.TEST, Split.TRAIN),
+        Move("b", "a", Split.VAL, Split.TRAIN),
+    )
+
+
+def test_a_rejected_sample_has_its_views_released_split() -> None:
+    manifests = make_manifests([make_crop("a", state="unreadable", corners=[])])
+    (row,) = plan_shards(manifests, SETTINGS, released={"a": ("z", Split.VAL)}).rejected
+    assert (row.split, row.view_split) == ("val", "val")
+
+
+CAPTION = [0.1, 0.9, 0.5, 0.95]
+
+
+def test_a_caption_is_kept_or_trimmed_by_the_setting_alone() -> None:
+    crops = [make_crop("with", caption=CAPTION), make_crop("without")]
+    heights = {
+        (word, job.info.scan_id): job.print_height
+        for word in ("keep", "trim")
+        for shard in plan(crops, layout=replace(SETTINGS, caption=word)).shards
+        for job in shard.jobs
+    }
+    assert heights[("keep", "with")] == heights[("keep", "without")] == 60
+    assert heights[("trim", "without")] == 60
+    assert 48 <= heights[("trim", "with")] <= 54
+
+
+def test_the_inset_is_taken_after_the_caption_is_trimmed() -> None:
+    layout = replace(SETTINGS, caption="trim", inset=0.02)
+    (shard,) = plan([make_crop("a", caption=CAPTION)], layout=layout).shards
+    (untrimmed,) = plan([make_crop("a", caption=CAPTION)], layout=replace(layout, inset=0.0)).shards
+    inner, outer = (np.reshape(one.jobs[0].colour.corners, (4, 2)) for one in (shard, untrimmed))
+    away = 0.02 * (outer[3, 1] - outer[0, 1])
+    assert np.abs(inner - outer) == pytest.approx(np.full((4, 2), away), abs=1e-3)
+
+
+def test_a_pair_shows_the_print_without_its_caption_too() -> None:
+    whole = [0.0, 0.0, 300.0, 0.0, 300.0, 200.0, 0.0, 200.0]
+    negative = make_crop("n", role="negative", view_id="c", corners=whole)
+    crops = [make_crop("c", caption=CAPTION), negative]
+    shards = plan(crops, make_pair("n", "c"), layout=replace(SETTINGS, caption="trim")).shards
+    (pair,) = next(shard for shard in shards if shard.split == "pairs").jobs
+    (colour,) = next(shard for shard in shards if shard.split != "pairs").jobs
+    assert pair.colour == colour.colour
+    assert pair.placement == colour.placement
