@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := 0.13.8
-TARGETS := help setup demo test drill lint bench bench-harvest ui clean
+TARGETS := help setup demo test drill lint bench bench-harvest bench-preprocess ui clean
 .PHONY: $(TARGETS)
 
 here := $(shell cd "$(dir $(lastword $(MAKEFILE_LIST)))" && pwd -P)
@@ -25,6 +25,7 @@ help:
 	@echo "make lint    the linters, the type checker and the import contract alone"
 	@echo "make bench   the benchmarks; results in bench/results/"
 	@echo "make bench-harvest   of these the harvest's: floors of the limits, and what was seen"
+	@echo "make bench-preprocess   decoding, cropping and shards against peers and limits"
 	@echo "make ui      start the Prefect server and print its address"
 	@echo "make clean   end the server; remove .venv and the caches (data/ stays)"
 
@@ -71,6 +72,9 @@ bench: setup
 
 bench-harvest: setup
 	@python bench/harvest_floor.py
+
+bench-preprocess: setup
+	@python bench/preprocess.py
 
 ui: setup
 	@photochrom ui

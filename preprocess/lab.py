@@ -22,8 +22,11 @@ _XYZ_OF_RGB: Final = np.array(
     ]
 )
 _WHITE: Final = np.array([0.95047, 1.0, 1.08883])
-_TO_XYZ: Final = (_XYZ_OF_RGB / _WHITE[:, None]).T.astype(np.float32)
-_TO_LINEAR: Final = np.linalg.inv(_XYZ_OF_RGB / _WHITE[:, None]).T.astype(np.float32)
+XYZ_OF_LINEAR: Final = _XYZ_OF_RGB / _WHITE[:, None]
+"""Linear RGB to XYZ as shares of the white's, shape (3, 3), float64."""
+
+_TO_XYZ: Final = XYZ_OF_LINEAR.T.astype(np.float32)
+_TO_LINEAR: Final = np.linalg.inv(XYZ_OF_LINEAR).T.astype(np.float32)
 
 _EPSILON: Final = np.float32(216 / 24389)
 _KAPPA: Final = np.float32(24389 / 27)
@@ -41,13 +44,15 @@ _BYTE_OFFSET: Final = np.array([0, 128, 128], dtype=np.float32)
 _BYTE_SCALE: Final = np.array([2.55, 1, 1], dtype=np.float32)
 
 
-def _linear_of_byte() -> Float:
+def _tabulate_linear() -> NDArray[np.float64]:
     encoded = np.arange(256) / 255
-    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    return linear.astype(np.float32)
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
-_LINEAR: Final = _linear_of_byte()
+LINEAR_OF_BYTE: Final = _tabulate_linear()
+"""Linear light of each sRGB byte, shape (256,), float64, 0..1."""
+
+_LINEAR: Final = LINEAR_OF_BYTE.astype(np.float32)
 
 
 def to_lab(rgb: NDArray[np.uint8]) -> Float:

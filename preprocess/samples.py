@@ -8,7 +8,8 @@ member has a length that the size alone decides, so samples lie at a constant st
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -48,6 +49,9 @@ class SampleInfo:
     """Top, left, bottom, right (exclusive) of the picture within the square."""
     size: int
     scan_sha256: str
+
+
+_NAMES: Final = tuple(field.name for field in fields(SampleInfo))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,7 +161,7 @@ def to_json(info: SampleInfo) -> bytes:
     Raises:
         ValueError: If a name is empty or too long, the key has a dot, or a value is null.
     """
-    record = {"version": VERSION} | asdict(info)
+    record = {"version": VERSION} | {name: getattr(info, name) for name in _NAMES}
     empty = [name for name, value in record.items() if value is None or value == ""]
     if empty:
         raise ValueError(f"{info.key}: expected a value in every field, got none in {empty}")
@@ -191,15 +195,14 @@ def from_json(text: bytes) -> SampleInfo:
     if len(text) != JSON_BYTES:
         raise ValueError(f"expected {JSON_BYTES} bytes of JSON, got {len(text)}")
     record = json.loads(text)
-    names = [field.name for field in fields(SampleInfo)]
-    if not isinstance(record, dict) or set(record) != {"version", *names}:
-        raise ValueError(f"expected JSON with version and {names}, got {text[:80]!r}")
+    if not isinstance(record, dict) or set(record) != {"version", *_NAMES}:
+        raise ValueError(f"expected JSON with version and {list(_NAMES)}, got {text[:80]!r}")
     if record["version"] != VERSION:
         raise ValueError(f"expected a sample of version {VERSION}, got {record['version']!r}")
     for field in fields(SampleInfo):
         if field.name != "valid" and type(record[field.name]) is not field.type:
             raise ValueError(f"{field.name}: expected {field.type}, got {record[field.name]!r}")
-    return SampleInfo(**{name: record[name] for name in names} | {"valid": _to_box(record)})
+    return SampleInfo(**{name: record[name] for name in _NAMES} | {"valid": _to_box(record)})
 
 
 def _to_box(record: Mapping[str, Any]) -> tuple[int, int, int, int]:
@@ -214,13 +217,21 @@ def _to_box(record: Mapping[str, Any]) -> tuple[int, int, int, int]:
 def _to_npy(array: Bytes, shape: tuple[int, ...]) -> bytes:
     if array.dtype != np.uint8 or array.shape != shape:
         raise ValueError(f"expected uint8 of shape {shape}, got {array.dtype} of {array.shape}")
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0))
-    content = buffer.getvalue()
-    if len(content) != NPY_HEADER_BYTES + array.size:
+    return b"".join((_npy_header(shape), np.ascontiguousarray(array).data))
+
+
+@lru_cache(maxsize=8)
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    """Write the header of a version 1.0 file once for all samples; NumPy's own copies the array."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|u1", "fortran_order": False, "shape": shape}
+    )
+    content = header.getvalue()
+    if len(content) != NPY_HEADER_BYTES:
         raise ValueError(
             f"expected an npy header of {NPY_HEADER_BYTES} bytes for shape {shape}, "
-            f"got {len(content) - array.size}; another NumPy wrote it"
+            f"got {len(content)}; another NumPy wrote it"
         )
     return content
 

@@ -2,22 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from harvest.files import whole_file, write_bytes
+from harvest.files import whole_file
 from harvest.manifest import write_manifest
-from preprocess.card import CARD_NAME, to_card
+from preprocess.composition import Composition
+from preprocess.descriptions import write_descriptions
 from preprocess.errors import ScanError, ShardError
-from preprocess.geometry import Placement, shape_corners
-from preprocess.images import read_rgb
+from preprocess.geometry import Placement, print_size, shape_corners
+from preprocess.images import read_scan
 from preprocess.index import Index, Shard, describe_shard, write_index
-from preprocess.lab import to_bytes, to_lab
+from preprocess.lab_bytes import to_lab_bytes
 from preprocess.manifest import SAMPLES_SCHEMA
 from preprocess.planning import Plan, SampleJob, SampleReason, ShardPlan, Source
 from preprocess.records import SampleRow, SampleState
@@ -29,6 +30,15 @@ SAMPLES_NAME: Final = "samples.parquet"
 
 _NEUTRAL: Final = (0, 128, 128)
 """Bytes of padding: L 0, a 0, b 0."""
+
+_OVERSAMPLING: Final = 1.9
+"""Pixels of the decoded scan for one of the sample, at least, along either side. A scan of 1,024 px
+is so decoded at a half for samples of 256 px, and whole for those of 512 px; what that costs in
+colour, `preprocess.rectify` says."""
+
+_CHUNK: Final = 1 << 26
+"""Bytes that tarfile hands on at once, more than any sample has; by its own 16 KiB an array of
+512 px takes twice as long to write as to hash."""
 
 Bytes = NDArray[np.uint8]
 
@@ -59,7 +69,6 @@ def write_shard(plan: ShardPlan, *, data: Path, out: Path) -> ShardReport:
         ShardError: If samples do not come out at a constant stride.
         OSError: If the disk refuses.
     """
-    cv2.setNumThreads(1)
     rows: list[SampleRow] = []
     samples = _make_samples(plan, data, rows)
     first = next(samples, None)
@@ -75,14 +84,16 @@ def write_shard(plan: ShardPlan, *, data: Path, out: Path) -> ShardReport:
     return ShardReport(shard, tuple(rows))
 
 
-def finish_shards(plan: Plan, reports: Sequence[ShardReport], *, out: Path, size: int) -> Index:
+def finish_shards(
+    plan: Plan, reports: Sequence[ShardReport], *, out: Path, made: Composition
+) -> Index:
     """Write what goes with the shards, and remove shards that the plan does not hold.
 
     Args:
         plan: The plan.
         reports: One for each of its shards, in any order.
         out: Folder of the shards; made if missing.
-        size: Side of a sample in pixels.
+        made: What the data set is made of, for its card.
 
     Returns:
         The index as written.
@@ -98,15 +109,16 @@ def finish_shards(plan: Plan, reports: Sequence[ShardReport], *, out: Path, size
     shards = sorted(
         (report.shard for report in reports if report.shard is not None), key=lambda s: s.name
     )
-    index = Index(size, tuple(shards))
-    names = {shard.name for shard in shards}
+    index = Index(plan.settings.size, tuple(shards))
     out.mkdir(parents=True, exist_ok=True)
+    write_manifest(out / SAMPLES_NAME, rows, SAMPLES_SCHEMA)
+    write_descriptions(out / SAMPLES_NAME, index, rows=rows, plan=plan, made=made)
+    write_index(out, index)
+    # Only now: until the new index stands, the old one names the old shards.
+    names = {shard.name for shard in shards}
     for path in sorted(out.glob("*.tar")):
         if path.name not in names:
             path.unlink()
-    write_manifest(out / SAMPLES_NAME, rows, SAMPLES_SCHEMA)
-    write_bytes(out / CARD_NAME, to_card(index, rows).encode())
-    write_index(out, index)
     return index
 
 
@@ -148,21 +160,29 @@ def make_sample(job: SampleJob, *, data: Path) -> Sample:
 
 
 def _rectify_lab(data: Path, source: Source, placement: Placement) -> Bytes:
-    rgb = read_rgb(data / source.path)
     corners = shape_corners(source.corners)
-    upright = rectify(rgb, corners, width=placement.width, height=placement.height)
-    return to_bytes(to_lab(upright))
+    width, height = print_size(corners)
+    enough = min(width / placement.width, height / placement.height) / _OVERSAMPLING
+    scan = read_scan(data / source.path, shrink=max(1.0, enough))
+    return to_lab_bytes(
+        rectify(scan.rgb, corners * scan.scale, width=placement.width, height=placement.height)
+    )
 
 
 def _to_square(upright: Bytes, placement: Placement) -> Bytes:
     """Pad or cut a rectified print to the square."""
     top, left, bottom, right = placement.valid
-    square = np.empty((placement.size, placement.size, 3), np.uint8)
-    square[:] = _NEUTRAL
+    square = _neutral(placement.size).copy()
     square[top:bottom, left:right] = upright[
         top - placement.top : bottom - placement.top, left - placement.left : right - placement.left
     ]
     return square
+
+
+@lru_cache(maxsize=2)
+def _neutral(size: int) -> Bytes:
+    """Fill a square with padding once for all samples: by threes of bytes that is slow."""
+    return np.full((size, size, 3), _NEUTRAL, np.uint8)
 
 
 def _write_tar(path: Path, samples: Iterator[Sample], plan: ShardPlan) -> int:
@@ -178,6 +198,9 @@ def _write_tar(path: Path, samples: Iterator[Sample], plan: ShardPlan) -> int:
             stream, user="photochrom", group="photochrom", mode=0o644, mtime=0, encoder=False
         ) as tar,
     ):
+        tar.tarstream.copybufsize = _CHUNK
+        # Without tarfile's own stream between, which copies all it holds with every 10 KiB.
+        tar.tarstream.fileobj = stream
         for sample in samples:
             for suffix, content in to_members(sample):
                 # One at a time: TarWriter sorts the members that it is given together.

@@ -1,95 +1,38 @@
-import hashlib
 import json
+import resource
 import tarfile
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import webdataset
-import yaml
 from PIL import Image
+from skimage.color import deltaE_ciede2000
 
 from harvest.manifest import read_manifest
+from preprocess.composition import Composition
 from preprocess.errors import ShardError
-from preprocess.index import Index, read_index
-from preprocess.lab import from_bytes, to_lab, to_lightness
+from preprocess.index import read_index
+from preprocess.lab import LINEAR_OF_BYTE, from_bytes, to_lab, to_lightness
 from preprocess.manifest import SAMPLES_SCHEMA
-from preprocess.planning import Plan, Settings, plan_shards
 from preprocess.samples import from_members, to_layout
 from preprocess.shards import finish_shards, write_shard
 from preprocess.verify import verify_shards
+from tests.preprocess.prints import (
+    HEIGHT,
+    SETTINGS,
+    SIZE,
+    WIDTH,
+    Prints,
+    Scene,
+    Store,
+    read_bytes,
+    read_sample,
+)
 
-Scene = Callable[..., np.ndarray]
-Store = Callable[[str, np.ndarray], str]
-
-SIZE = 64
-SETTINGS = Settings(size=SIZE, fit="pad", inset=0.0, shard_bits=1)
-WIDTH, HEIGHT = 120, 90
-
-
-class Prints:
-    """A small set of prints as the stages before leave it: scans and rows of manifests."""
-
-    def __init__(self, scene: Scene, store: Store, data: Path) -> None:
-        self.data = data
-        self._scene, self._store = scene, store
-        self.crops: list[dict[str, Any]] = []
-        self.scans: list[dict[str, Any]] = []
-        self.pairs: list[dict[str, Any]] = []
-
-    def add(self, scan_id: str, *, role: str = "colour", view_id: str = "") -> np.ndarray:
-        picture = self._scene(len(self.crops), width=WIDTH, height=HEIGHT)
-        path = self._store(scan_id, picture)
-        corners = [0.0, 0.0, WIDTH, 0.0, WIDTH, HEIGHT, 0.0, HEIGHT]
-        self.crops.append(
-            {
-                "scan_id": scan_id,
-                "role": role,
-                "view_id": view_id or scan_id,
-                "group_id": scan_id,
-                "corners": corners,
-                "width": WIDTH,
-                "height": HEIGHT,
-                "state": "cropped",
-                "reason": "",
-            }
-        )
-        sha256 = hashlib.sha256((self.data / path).read_bytes()).hexdigest()
-        scan = {"scan_id": scan_id, "item_id": f"i-{scan_id}", "path": path, "sha256": sha256}
-        self.scans.append(scan | {"title": f"Title of {scan_id}"})
-        return picture
-
-    def add_pair(self, scan_id: str, colour: str) -> np.ndarray:
-        picture = self.add(scan_id, role="negative", view_id=colour)
-        pair = {"scan_id": scan_id, "colour_scan_id": colour, "state": "aligned", "reason": ""}
-        self.pairs.append(pair | {"homography": [1.0, 0, 0, 0, 1, 0, 0, 0, 1]})
-        return picture
-
-    def plan(self, layout: Settings = SETTINGS) -> Plan:
-        catalog = [
-            {"resource_id": scan["scan_id"], "rights": "none known", "state": "listed"}
-            for scan in self.scans
-        ]
-        return plan_shards(
-            self.crops, self.pairs, scans=self.scans, catalog=catalog, settings=layout
-        )
-
-    def write(self, out: Path, *, layout: Settings = SETTINGS, processes: int = 0) -> Index:
-        plan = self.plan(layout)
-        write = partial(write_shard, data=self.data, out=out)
-        if processes:
-            context = get_context("forkserver")
-            context.set_forkserver_preload(["preprocess.shards", "webdataset"])
-            with ProcessPoolExecutor(processes, mp_context=context) as pool:
-                reports = list(pool.map(write, plan.shards))
-        else:
-            reports = [write(shard) for shard in plan.shards]
-        return finish_shards(plan, reports, out=out, size=layout.size)
+WHOLE = replace(SETTINGS, shard_bits=0)
 
 
 @pytest.fixture
@@ -101,31 +44,13 @@ def prints(scene: Scene, store: Store, tmp_path: Path) -> Prints:
     return made
 
 
-def read_bytes(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
-def read_sample(path: Path, place: int) -> dict[str, bytes]:
-    with tarfile.open(path) as tar:
-        members = [(member.name, tar.extractfile(member)) for member in tar]
-    keys = list(dict.fromkeys(name.split(".")[0] for name, _ in members))
-    with tarfile.open(path) as tar:
-        found: dict[str, bytes] = {}
-        for name in tar.getnames():
-            key, suffix = name.split(".", 1)
-            stream = tar.extractfile(name)
-            if key == keys[place] and stream is not None:
-                found[suffix] = stream.read()
-    return found
-
-
 def test_the_same_prints_give_the_same_bytes_with_any_number_of_processes(
     prints: Prints, tmp_path: Path
 ) -> None:
     prints.write(tmp_path / "one")
     prints.write(tmp_path / "two", processes=2)
     first = read_bytes(tmp_path / "one")
-    assert {"index.json", "samples.parquet", "README.md"} < set(first)
+    assert {"croissant.json", "index.json", "samples.parquet", "README.md"} < set(first)
     assert read_bytes(tmp_path / "two") == first
     prints.write(tmp_path / "one")
     assert read_bytes(tmp_path / "one") == first
@@ -183,7 +108,7 @@ def test_headers_say_nothing_of_time_and_user(prints: Prints, tmp_path: Path) ->
 def test_a_sample_is_the_print_in_lab_on_neutral_padding(prints: Prints, tmp_path: Path) -> None:
     picture = prints.add("alone")
     prints.crops, prints.pairs = prints.crops[-1:], []
-    (shard,) = prints.write(tmp_path / "out", layout=Settings(128, "pad", 0.0, 0)).shards
+    (shard,) = prints.write(tmp_path / "out", layout=replace(WHOLE, size=128)).shards
     sample = from_members(read_sample(tmp_path / "out" / shard.name, 0))
     assert sample.info.valid == (16, 0, 112, 128)
     assert (sample.lab[:16] == (0, 128, 128)).all()
@@ -197,7 +122,7 @@ def test_a_sample_is_the_print_in_lab_on_neutral_padding(prints: Prints, tmp_pat
 def test_crop_takes_the_centre_square(prints: Prints, tmp_path: Path) -> None:
     picture = prints.add("alone")
     prints.crops, prints.pairs = prints.crops[-1:], []
-    layout = Settings(size=96, fit="crop", inset=0.0, shard_bits=0)
+    layout = replace(WHOLE, size=96, fit="crop")
     (shard,) = prints.write(tmp_path / "out", layout=layout).shards
     sample = from_members(read_sample(tmp_path / "out" / shard.name, 0))
     assert sample.info.valid == (0, 0, 96, 96)
@@ -207,7 +132,7 @@ def test_crop_takes_the_centre_square(prints: Prints, tmp_path: Path) -> None:
 
 def test_a_pair_holds_the_print_and_the_negatives_lightness(prints: Prints, tmp_path: Path) -> None:
     negative = prints.add_pair("cph.3b00002", "ppmsc.00001")
-    index = prints.write(tmp_path / "out", layout=Settings(SIZE, "pad", 0.0, 0))
+    index = prints.write(tmp_path / "out", layout=WHOLE)
     shard = next(shard for shard in index.shards if shard.split == "pairs")
     samples = [
         from_members(read_sample(tmp_path / "out" / shard.name, place)) for place in range(2)
@@ -256,13 +181,18 @@ def test_shards_that_the_plan_does_not_hold_are_removed(prints: Prints, tmp_path
         (tmp_path / scan["path"]).write_bytes(b"gone")
     index = prints.write(tmp_path / "out")
     assert index.shards == ()
-    assert sorted(read_bytes(tmp_path / "out")) == ["README.md", "index.json", "samples.parquet"]
+    assert sorted(read_bytes(tmp_path / "out")) == [
+        "README.md",
+        "croissant.json",
+        "index.json",
+        "samples.parquet",
+    ]
     assert verify_shards(tmp_path / "out") == index
 
 
 def test_reports_must_account_for_the_plan(prints: Prints, tmp_path: Path) -> None:
     with pytest.raises(ShardError, match="expected 9 samples accounted for, got 0"):
-        finish_shards(prints.plan(), [], out=tmp_path / "out", size=SIZE)
+        finish_shards(prints.plan(), [], out=tmp_path / "out", made=Composition())
 
 
 def test_a_kill_leaves_no_half_shard(
@@ -279,19 +209,45 @@ def test_a_kill_leaves_no_half_shard(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_the_card_counts_and_its_front_matter_is_yaml(prints: Prints, tmp_path: Path) -> None:
-    index = prints.write(tmp_path / "out")
-    text = (tmp_path / "out" / "README.md").read_text()
-    _, matter, body = text.split("---\n", 2)
-    front = yaml.safe_load(matter)
-    assert front["size_categories"] == ["n<1K"]
-    files = {f["path"] for config in front["configs"] for f in config["data_files"]}
-    assert files == {f"{shard.split}-*.tar" for shard in index.shards}
-    counted = sum(shard.samples for shard in index.shards if shard.split == "train")
-    assert f"| train | {counted} |" in body
-    assert "9 samples are written and 0 rejected" in body
-    for name in json.loads(read_sample(tmp_path / "out" / index.shards[0].name, 0)["json"]):
-        assert f"`{name}`" in body
+def test_a_full_disk_leaves_the_old_shard_and_no_half_of_a_new_one(
+    prints: Prints, tmp_path: Path
+) -> None:
+    shard = next(shard for shard in prints.plan().shards if len(shard.jobs) > 2)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / shard.name).write_bytes(b"the old shard")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The second sample no longer fits.
+    room = to_layout(SIZE, paired=False).stride * 3 // 2
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_shard(shard, data=tmp_path, out=out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == {
+        shard.name: b"the old shard"
+    }
+    assert write_shard(shard, data=tmp_path, out=out).shard is not None
+
+
+@pytest.mark.parametrize("kind", ["jpg", "tif", "png"])
+def test_a_large_scan_is_averaged_in_light(prints: Prints, tmp_path: Path, kind: str) -> None:
+    y, x = np.mgrid[:1200, :1600]
+    picture = np.dstack([120 + 100 * np.sin(x / 90), 128 + 90 * np.cos(y / 70), 40 + (x + y) / 16])
+    rgb = picture.astype(np.uint8)
+    Image.fromarray(rgb).save(tmp_path / f"scans/large.{kind}", quality=95)
+    prints.crops, prints.scans, prints.pairs = [], [], []
+    prints.add_stored("large", f"scans/large.{kind}")
+    (shard,) = prints.write(tmp_path / "out", layout=replace(WHOLE, size=100)).shards
+    sample = from_members(read_sample(tmp_path / "out" / shard.name, 0))
+    top, left, bottom, right = sample.info.valid
+    assert (bottom - top, right - left) == (75, 100)
+    linear = LINEAR_OF_BYTE[rgb].reshape(75, 16, 100, 16, 3).mean(axis=(1, 3))
+    levels = np.searchsorted(LINEAR_OF_BYTE, linear).astype(np.uint8)
+    shown = from_bytes(sample.lab[top:bottom, left:right])
+    difference = deltaE_ciede2000(shown, to_lab(levels))  # type: ignore[no-untyped-call]
+    assert difference.mean() < 0.7
 
 
 def test_the_index_is_what_the_layout_says(prints: Prints, tmp_path: Path) -> None:
