@@ -5,32 +5,30 @@ Hashes propose pairs, generously; registered pictures decide. Four steps: `hash_
 may run in any process; the other two see all scans.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from preprocess.errors import ScanError
-from preprocess.features import find_features, find_homography
-from preprocess.frames import find_corners, read_frame, to_frame
+from preprocess.features import find_features, find_homography, turn_features
+from preprocess.frames import LEAST_PX, find_corners, read_frame, to_frame
 from preprocess.geometry import print_size
-from preprocess.images import read_rgb
-from preprocess.inks import measure_inks
+from preprocess.images import read_scan
 from preprocess.lab import to_lab, to_lightness
-from preprocess.likeness import Comparison, Outcome, Pair, Print, ScanHash, ScanJob
-from preprocess.phash import hash_cuts
-from preprocess.register import Homography, register
-
-SAME_INKS: Final = 0.45
-"""Largest `measure_inks` of two scans of one print."""
+from preprocess.likeness import Comparison, Pair, Print, ScanHash, ScanJob
+from preprocess.phash import CUTS, hash_cuts, hash_turned
+from preprocess.records import Outcome
+from preprocess.register import Homography
+from preprocess.verdicts import Framed, decide, measure, turn_framed
 
 _POINTS: Final = 128
 """Features kept of a scan, 17 kB: two scans of one print share 36 or more, and matching two takes
-0.3 ms, so hashes may propose generously."""
+0.1 ms, so hashes may propose generously."""
 
 _MIN_MATCHES: Final = 10
 """Fewest agreeing features that make it worth reading both scans: all 2,413 unlike pairs of 70 real
@@ -39,8 +37,13 @@ prints have fewer."""
 _ALIKE: Final = 6
 """Hash distance at which both scans are read even if no features agree."""
 
+_BLANK: Final = 8
+"""A print with fewer features is blank, or next to it: nothing could be said of it."""
+
 _CACHED: Final = 64
 """Frames kept while comparing; pairs come sorted, so the first of a pair stays."""
+
+Reader = Callable[[ScanHash], Framed]
 
 
 def hash_scans(jobs: Sequence[ScanJob], *, data: Path) -> list[ScanHash]:
@@ -59,15 +62,16 @@ def hash_scans(jobs: Sequence[ScanJob], *, data: Path) -> list[ScanHash]:
 
 def _find_print(path: Path) -> Print | None:
     try:
-        rgb = read_rgb(path)
-        corners = find_corners(rgb)
-        lightness = to_lightness(to_frame(rgb, corners))
+        scan = read_scan(path, least=LEAST_PX)
+        found = find_corners(scan.rgb)
+        lightness = to_lightness(to_frame(scan.rgb, found))
     except (ScanError, ValueError):
         # The scan becomes a row with the state unreadable: group_scans writes it.
         return None
+    corners = np.asarray(found / scan.scale, np.float32)
     width, height = print_size(corners)
     return Print(
-        hashes=hash_cuts(lightness),
+        hashes=(*hash_cuts(lightness), *hash_turned(lightness)),
         features=find_features(lightness, most=_POINTS),
         corners=tuple(float(number) for number in corners.ravel()),
         shape=(lightness.shape[0], lightness.shape[1]),
@@ -79,7 +83,7 @@ def compare_scans(pairs: Sequence[Pair], *, data: Path, same_view: float) -> lis
     """Decide a batch of proposed pairs.
 
     Args:
-        pairs: Readable scans, best sorted by id.
+        pairs: Pairs of readable scans, best sorted by id.
         data: Folder that the scans' paths lie below.
         same_view: Smallest correlation of two scans of one plate.
 
@@ -92,49 +96,57 @@ def compare_scans(pairs: Sequence[Pair], *, data: Path, same_view: float) -> lis
     cv2.setNumThreads(1)
 
     @lru_cache(maxsize=_CACHED)
-    def read_lab(path: Path, corners: tuple[float, ...]) -> NDArray[np.float32]:
-        return to_lab(read_frame(path, corners))
+    def read(path: str, corners: tuple[float, ...]) -> Framed:
+        lab = to_lab(read_frame(data / path, corners))
+        return Framed(lab, np.ascontiguousarray(lab[..., 0]), corners)
 
-    compared = []
-    for one, other in pairs:
-        start = _find_start(one, other)
-        score, inks = 0.0, None
-        if start is not None and one.found is not None and other.found is not None:
-            lab1 = read_lab(data / one.job.path, one.found.corners)
-            lab2 = read_lab(data / other.job.path, other.found.corners)
-            score, inks = _judge(lab1, lab2, start=start, same_view=same_view)
-        outcome = _decide(inks)
-        compared.append(Comparison(one.job.scan_id, other.job.scan_id, outcome, score, inks))
-    return compared
+    def frame(scan: ScanHash) -> Framed:
+        assert scan.found is not None  # only readable scans are proposed
+        return read(scan.job.path, scan.found.corners)
+
+    return [_compare(pair, frame, same_view=same_view) for pair in pairs]
 
 
-def _find_start(one: ScanHash, other: ScanHash) -> Homography | None:
+def _compare(pair: Pair, frame: Reader, *, same_view: float) -> Comparison:
+    """Look for one print lying on the other as it is, then turned over."""
+    one, other = pair.one.job, pair.other.job
+    numbers = one.number.casefold(), other.number.casefold()
+    best = Comparison(one.scan_id, other.scan_id, Outcome.DIFFERENT, distance=pair.distance)
+    for turned in [way for way, wanted in ((False, pair.straight), (True, pair.turned)) if wanted]:
+        start, matches = _find_start(pair.one, pair.other, turned=turned)
+        if start is None:
+            continue
+        framed = turn_framed(frame(pair.other)) if turned else frame(pair.other)
+        measures = measure(frame(pair.one), framed, start, same_view=same_view)
+        outcome, differs = decide(measures, turned=turned, numbers=numbers)
+        tried = replace(
+            best,
+            outcome=outcome,
+            score=measures.score,
+            inks=measures.inks,
+            matches=matches,
+            differs=differs,
+        )
+        if outcome is not Outcome.DIFFERENT:
+            return tried
+        best = max(best, tried, key=lambda comparison: comparison.score)
+    return best
+
+
+def _find_start(one: ScanHash, other: ScanHash, *, turned: bool) -> tuple[Homography | None, int]:
     """Find a first homography between two frames; None where there is no reason to look."""
-    if one.found is None or other.found is None:
-        return None
-    homography, agreeing = find_homography(one.found.features, other.found.features)
-    if agreeing >= _MIN_MATCHES:
-        return homography
-    if (one.found.hashes[0] ^ other.found.hashes[0]).bit_count() > _ALIKE:
-        return None
+    assert one.found is not None
+    assert other.found is not None
     (height1, width1), (height2, width2) = one.found.shape, other.found.shape
-    return np.diag([width2 / width1, height2 / height1, 1.0])
-
-
-def _judge(
-    lab1: NDArray[np.float32], lab2: NDArray[np.float32], *, start: Homography, same_view: float
-) -> tuple[float, float | None]:
-    """Measure the correlation of two frames and, if they are of one plate, their inks."""
-    l1, l2 = (np.ascontiguousarray(lab[..., 0]) for lab in (lab1, lab2))
-    homography, score = register(l1, l2, start)
-    if score < same_view:
-        return score, None
-    return score, measure_inks(
-        np.ascontiguousarray(lab1[..., 1:]), np.ascontiguousarray(lab2[..., 1:]), homography
-    )
-
-
-def _decide(inks: float | None) -> Outcome:
-    if inks is None:
-        return Outcome.DIFFERENT
-    return Outcome.SAME_PRINT if inks <= SAME_INKS else Outcome.SAME_VIEW
+    features, phash = other.found.features, other.found.hashes[0]
+    if turned:
+        features = turn_features(features, width=width2)
+        phash = other.found.hashes[len(CUTS)]
+    if min(len(one.found.features.points), len(features.points)) < _BLANK:
+        return None, 0
+    homography, agreeing = find_homography(one.found.features, features, least=_MIN_MATCHES)
+    if agreeing >= _MIN_MATCHES:
+        return homography, agreeing
+    if (one.found.hashes[0] ^ phash).bit_count() > _ALIKE:
+        return None, agreeing
+    return np.diag([width2 / width1, height2 / height1, 1.0]), agreeing

@@ -61,18 +61,41 @@ def find_features(lightness: Float, *, most: int) -> Features:
     return Features(points + np.float32(0.5), descriptors[:most].astype(np.uint8))
 
 
-def find_homography(one: Features, other: Features) -> tuple[Homography | None, int]:
+def turn_features(features: Features, *, width: float) -> Features:
+    """Find the features of a picture turned over, without looking at it again.
+
+    A descriptor holds 4 x 4 cells of 8 directions about the point's own one: turned over, the rows
+    change sides and the directions their sense.
+
+    Args:
+        features: Features of a picture.
+        width: Its width in pixels.
+
+    Returns:
+        Those of the mirrored picture.
+    """
+    cells = features.descriptors.reshape(-1, 4, 4, 8)
+    turned = cells[:, ::-1][..., -np.arange(8) % 8]
+    points = features.points.copy()
+    points[:, 0] = width - points[:, 0]
+    return Features(points, np.ascontiguousarray(turned).reshape(-1, 128))
+
+
+def find_homography(
+    one: Features, other: Features, *, least: int = 4
+) -> tuple[Homography | None, int]:
     """Find the homography that most feature matches agree on.
 
     Args:
         one: Features of the first picture.
         other: Features of the second picture.
+        least: Fewest matches worth a search, at least 4.
 
     Returns:
         The homography, first to second, or None; and the number of matches that agree with it.
     """
     source, target = _match(one, other)
-    if len(source) < 4:
+    if len(source) < least:
         return None, 0
     cv2.setRNGSeed(0)
     homography, mask = cv2.findHomography(
@@ -104,11 +127,17 @@ def _match(one: Features, other: Features) -> tuple[Float, Float]:
     """Match points whose best match is much better than the second."""
     if len(one.points) < 2 or len(other.points) < 2:
         return np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
-    matcher = cv2.BFMatcher(cv2.NORM_L2)
-    found = matcher.knnMatch(
-        one.descriptors.astype(np.float32), other.descriptors.astype(np.float32), k=2
-    )
-    best = [first for first, second in found if first.distance < _RATIO * second.distance]
-    source = one.points[[match.queryIdx for match in best]]
-    target = other.points[[match.trainIdx for match in best]]
-    return source, target
+    squares = _measure_squares(one.descriptors, other.descriptors)
+    best = squares.argmin(axis=1)
+    rows = np.arange(len(squares))
+    nearest = squares[rows, best]
+    squares[rows, best] = np.inf
+    clear = nearest < _RATIO**2 * squares.min(axis=1)
+    return one.points[clear], other.points[best[clear]]
+
+
+def _measure_squares(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Float:
+    """Measure squared distances; exact, since all are whole numbers below 2**24."""
+    a, b = one.astype(np.float32), other.astype(np.float32)
+    squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * (a @ b.T)
+    return np.asarray(squares, np.float32)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from preprocess.border import LEAST_SIDE, find_border
 from preprocess.geometry import Corners, print_size, quad_homography, shape_corners
-from preprocess.images import read_rgb
+from preprocess.images import read_scan
 from preprocess.register import warp_back
 
 FRAME_PX: Final = 512
@@ -26,6 +26,9 @@ _MIN_PX: Final = 36
 _MIN_CONFIDENCE: Final = 0.8
 """Sides less sure than this are left where the scan ends. A constant of dedupe, not the crop's
 setting, so that a change of that does not group the scans anew."""
+
+LEAST_PX: Final = 768
+"""Longer side at which a scan is read for a frame: `_SPARE` times the frame's."""
 
 _SPARE: Final = 1.5
 """How much larger than the frame the print is when it is warped."""
@@ -53,7 +56,7 @@ def read_frame(path: Path, corners: Sequence[float]) -> NDArray[np.uint8]:
 
     Args:
         path: The scan.
-        corners: Eight numbers, x and y of the print's corners.
+        corners: Eight numbers, x and y of the print's corners, in pixels of the scan as stored.
 
     Returns:
         The frame, shape (h, w, 3), sRGB, 0..255, the longer side 512.
@@ -62,7 +65,8 @@ def read_frame(path: Path, corners: Sequence[float]) -> NDArray[np.uint8]:
         ScanError: If the scan cannot be decoded.
         ValueError: If the print is so narrow that no frame shows it.
     """
-    return to_frame(read_rgb(path), shape_corners(corners))
+    scan = read_scan(path, least=LEAST_PX)
+    return to_frame(scan.rgb, np.asarray(shape_corners(corners) * scan.scale, np.float32))
 
 
 def to_frame(rgb: NDArray[np.uint8], corners: Corners) -> NDArray[np.uint8]:

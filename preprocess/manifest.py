@@ -12,6 +12,20 @@ def _schema(columns: list[tuple[str, pa.DataType, bool]], *, sort: str, stage: s
 
 _TEXT = pa.string()
 
+_LINK = pa.struct(
+    [
+        pa.field("other_id", _TEXT, nullable=False),
+        pa.field("outcome", _TEXT, nullable=False),
+        pa.field("score", pa.float32(), nullable=False),
+        pa.field("inks", pa.float32(), nullable=False),
+        pa.field("distance", pa.int32(), nullable=False),
+        pa.field("matches", pa.int32(), nullable=False),
+        pa.field("differs", _TEXT, nullable=False),
+        pa.field("by", _TEXT, nullable=False),
+    ]
+)
+"""As `preprocess.records.Link`."""
+
 GROUPS_SCHEMA = _schema(
     [
         ("scan_id", _TEXT, False),
@@ -20,7 +34,8 @@ GROUPS_SCHEMA = _schema(
         ("kept", pa.bool_(), False),
         ("role", _TEXT, False),
         ("phash", _TEXT, False),
-        ("evidence", _TEXT, False),
+        ("hashes", pa.list_(_TEXT), False),
+        ("links", pa.list_(_LINK), False),
         ("state", _TEXT, False),
         ("reason", _TEXT, False),
     ],
@@ -41,6 +56,7 @@ CROPS_SCHEMA = _schema(
         ("mount", _TEXT, False),
         ("confidence", pa.float32(), False),
         ("flagged", pa.bool_(), False),
+        ("caption", pa.list_(pa.float32()), False),
         ("state", _TEXT, False),
         ("reason", _TEXT, False),
     ],

@@ -29,5 +29,8 @@ class PreprocessParams(BaseModel, frozen=True, extra="forbid"):
     inset: float = Field(ge=0, lt=0.05)
     """Share of the print's shorter side left out along every edge, so that no mount shows."""
 
+    caption: Literal["keep", "trim"]
+    """`trim` cuts the print above its printed caption, where one was found."""
+
     workers: int = Field(ge=1)
     """Processes that decode scans; changes nothing in what comes out."""

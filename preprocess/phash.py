@@ -1,4 +1,4 @@
-"""Pure: perceptual hashes of lightness, and which of them lie near.
+"""Pure: perceptual hashes of lightness; `preprocess.neighbours` finds which lie near.
 
 A hash is taken of lightness alone: two prints of one plate in other inks share it, and a hash of
 the colours would part them. A scan has three, of the whole print and of two centre cuts, because
@@ -16,9 +16,6 @@ from PIL import Image
 
 CUTS: Final = (1.0, 0.95, 0.9)
 """Part of each side that a hash sees, about the centre; the first is the hash of record."""
-
-_BLOCK: Final = 256
-"""Rows compared at once: 256 x 7,500 distances take 2 MB."""
 
 
 def hash_lightness(lightness: NDArray[np.float32]) -> int:
@@ -62,37 +59,16 @@ def hash_cuts(lightness: NDArray[np.float32]) -> tuple[int, ...]:
     return tuple(hashes)
 
 
-def find_near_pairs(hashes: NDArray[np.uint64], *, radius: int) -> NDArray[np.int32]:
-    """Find all pairs of pictures whose hashes lie near, exactly.
-
-    Two pictures are as far apart as the nearest of: their first hashes, or the first of one and
-    any other of the other.
+def hash_turned(lightness: NDArray[np.float32]) -> tuple[int, ...]:
+    """Hash a picture turned over, and its centre cuts.
 
     Args:
-        hashes: Shape (N, V), uint64: V hashes of each picture.
-        radius: Largest Hamming distance, in bits.
+        lightness: As `hash_cuts`.
 
     Returns:
-        Shape (M, 3), int32: the pictures' rows, the smaller first, and the distance; sorted.
+        What `hash_cuts` gives for the mirrored picture.
 
     Raises:
-        ValueError: If `hashes` is not uint64 of shape (N, V).
+        ValueError: As `hash_lightness`.
     """
-    if hashes.ndim != 2 or hashes.dtype != np.uint64:
-        raise ValueError(
-            f"expected uint64 hashes of shape (N, V), got {hashes.dtype} of shape {hashes.shape}"
-        )
-    found = [np.zeros((0, 3), np.int32)]
-    for start in range(0, len(hashes), _BLOCK):
-        block, rest = hashes[start : start + _BLOCK], hashes[start:]
-        distance = np.bitwise_count(block[:, None, 0] ^ rest[None, :, 0])
-        for cut in range(1, hashes.shape[1]):
-            for one, other in ((0, cut), (cut, 0)):
-                bits = np.bitwise_count(block[:, None, one] ^ rest[None, :, other])
-                np.minimum(distance, bits, out=distance)
-        first, second = np.nonzero(distance <= radius)
-        later = second > first
-        rows = np.stack([first, second, distance[first, second]], axis=1)[later].astype(np.int32)
-        rows[:, :2] += start
-        found.append(rows)
-    return np.concatenate(found)
+    return hash_cuts(np.ascontiguousarray(lightness[:, ::-1]))

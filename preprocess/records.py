@@ -36,6 +36,8 @@ class CropReason(StrEnum):
     NOTHING = ""
     NO_MOUNT = "no_mount"
     LOW_CONFIDENCE = "low_confidence"
+    CORRECTED = "corrected"
+    STALE_CORRECTION = "stale_correction"
     UNREADABLE = "unreadable"
     TOO_SMALL = "too_small"
 
@@ -54,6 +56,40 @@ class SampleState(StrEnum):
     REJECTED = "rejected"
 
 
+class Outcome(StrEnum):
+    """What two scans are to each other."""
+
+    SAME_SCAN = "same_scan"
+    """One scan stored twice, perhaps in another size or quality."""
+    SAME_PRINT = "same_print"
+    """One print, scanned twice."""
+    SAME_VIEW = "same_view"
+    """One view, printed otherwise: in other inks, cut otherwise, under another number."""
+    MIRRORED = "mirrored"
+    """One view, one of the two turned over."""
+    DIFFERENT = "different"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What comparing a scan with another one found."""
+
+    other_id: str
+    outcome: str
+    score: float
+    """Correlation of the registered lightness, -1..1; 0 where nothing registers."""
+    inks: float
+    """As `measure_inks`; 0 where it was not measured."""
+    distance: int
+    """Least Hamming distance of the hashes of the two, in bits."""
+    matches: int
+    """Local features that agree with the homography."""
+    differs: str
+    """Of a view printed otherwise, in what: of `inks`, `crop`, `number`, joined by commas."""
+    by: str
+    """`machine`, or `person` where a correction decided."""
+
+
 @dataclass(frozen=True, slots=True)
 class GroupRow:
     """One stored scan: the print and the view it shows."""
@@ -65,8 +101,12 @@ class GroupRow:
     role: str
     phash: str
     """Hash of the lightness inside the mount, hexadecimal; "" for an unreadable scan."""
-    evidence: str
-    """What joined it to its view, short, such as `ppmsc.00012:0.987`."""
+    hashes: tuple[str, ...]
+    """All hashes that dedupe compares: of the whole print and its cuts, then of the same mirrored;
+    the first is `phash`."""
+    links: tuple[Link, ...]
+    """The comparisons of this scan that are worth a look: all that are not `different`, and those
+    that came near; sorted by the other's id. A negative's names the colour scan of its view."""
     state: str
     reason: str
 
@@ -88,6 +128,9 @@ class CropRow:
     mount: str
     confidence: float
     flagged: bool
+    caption: tuple[float, ...]
+    """Four floats: left, top, right and bottom of the printed caption, as shares of the rectified
+    print's width and height. Empty where none was found."""
     state: str
     reason: str
 

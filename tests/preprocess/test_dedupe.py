@@ -10,9 +10,9 @@ from harvest.records import Role
 from preprocess.dedupe import compare_scans, hash_scans
 from preprocess.errors import ScanError
 from preprocess.groups import group_scans
-from preprocess.inks import measure_inks
 from preprocess.lab import to_lab, to_rgb
-from preprocess.likeness import Comparison, Outcome, ScanHash, ScanJob, propose_pairs
+from preprocess.likeness import Comparison, Pair, ScanHash, ScanJob, propose_pairs
+from preprocess.records import Outcome
 
 Scene = Callable[..., np.ndarray]
 Store = Callable[[str, np.ndarray], str]
@@ -64,9 +64,12 @@ def test_copies_variants_and_other_views_are_told_apart(
         "e-second": second,
         "f-second": rescan(second, degrees=-1.0, gamma=0.85),
         "g-other": scene(13),
+        "h-half": rescan(first[60:330, 120:450], crop=0.0, degrees=-0.3),
+        "i-mirror": rescan(first)[:, ::-1],
+        "j-stored": cv2.resize(second, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA),
     }
     jobs = [make_job(scan_id, store(scan_id, pictures[scan_id])) for scan_id in pictures]
-    rows = group_scans(*dedupe(jobs, tmp_path))
+    rows = group_scans(*dedupe(jobs, tmp_path), {})
     assert {row.scan_id: (row.group_id, row.view_id) for row in rows} == {
         "a-first": ("a-first", "a-first"),
         "b-again": ("a-first", "a-first"),
@@ -75,8 +78,18 @@ def test_copies_variants_and_other_views_are_told_apart(
         "e-second": ("e-second", "e-second"),
         "f-second": ("e-second", "e-second"),
         "g-other": ("g-other", "g-other"),
+        "h-half": ("h-half", "a-first"),
+        "i-mirror": ("i-mirror", "a-first"),
+        "j-stored": ("e-second", "e-second"),
     }
-    assert [row.scan_id for row in rows if row.kept] == ["a-first", "d-inks", "e-second", "g-other"]
+    dropped = [row.scan_id for row in rows if not row.kept]
+    assert dropped == ["b-again", "c-mounted", "f-second", "j-stored"]
+    told = {row.scan_id: {link.other_id: link for link in row.links} for row in rows}
+    assert told["a-first"]["d-inks"].differs == "inks"
+    assert "crop" in told["a-first"]["h-half"].differs
+    assert told["a-first"]["i-mirror"].outcome == "mirrored"
+    assert told["e-second"]["j-stored"].outcome == "same_scan"
+    assert told["e-second"]["f-second"].outcome == "same_print"
 
 
 def test_an_unreadable_scan_is_a_scan_without_a_print(
@@ -87,7 +100,8 @@ def test_an_unreadable_scan_is_a_scan_without_a_print(
     jobs = [make_job("bad", "scans/bad.jpg"), good, make_job("none", "scans/none.jpg")]
     scans = hash_scans(jobs, data=tmp_path)
     assert [scan.found is None for scan in scans] == [True, False, True]
-    assert [row.state for row in group_scans(scans, [])] == ["unreadable", "kept", "unreadable"]
+    rows = group_scans(scans, [], {})
+    assert [row.state for row in rows] == ["unreadable", "kept", "unreadable"]
 
 
 def test_a_scan_lost_while_comparing_stops_the_stage(
@@ -97,7 +111,8 @@ def test_a_scan_lost_while_comparing_stops_the_stage(
     scans = hash_scans(jobs, data=tmp_path)
     (tmp_path / jobs[0].path).unlink()
     with pytest.raises(ScanError):
-        compare_scans([(scans[0], scans[1])], data=tmp_path, same_view=SAME_VIEW)
+        pair = Pair(scans[0], scans[1], distance=0, straight=True, turned=False)
+        compare_scans([pair], data=tmp_path, same_view=SAME_VIEW)
 
 
 def test_batches_change_nothing(scene: Scene, rescan: Scene, store: Store, tmp_path: Path) -> None:
@@ -113,16 +128,30 @@ def test_batches_change_nothing(scene: Scene, rescan: Scene, store: Store, tmp_p
     assert [scan.job for scan in scans] == jobs
 
 
-def test_a_tint_and_fading_are_not_other_inks(scene: Scene) -> None:
-    ab = np.ascontiguousarray(to_lab(scene(5))[..., 1:])
-    faded = (0.7 * ab + np.array([4, -6])).astype(np.float32)
-    turned = np.ascontiguousarray(ab[..., ::-1])
-    assert measure_inks(ab, faded, np.eye(3)) < 0.01
-    assert measure_inks(ab, turned, np.eye(3)) > 0.6
-    assert measure_inks(np.zeros_like(ab), np.zeros_like(ab), np.eye(3)) == 0.0
-    aside = np.array([[1.0, 0, 9999], [0, 1, 0], [0, 0, 1]])
-    with pytest.raises(ValueError, match="overlap"):
-        measure_inks(ab, ab, aside)
+def test_corners_count_in_pixels_of_the_scan_as_stored(
+    scene: Scene, store: Store, tmp_path: Path
+) -> None:
+    large = cv2.resize(mount(scene(1)), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    (scan,) = hash_scans([make_job("a", store("a", large))], data=tmp_path)
+    assert scan.found is not None
+    inner = [88, 96, 2008, 96, 2008, 1496, 88, 1496]
+    assert scan.found.corners == pytest.approx(inner, abs=12)
+    assert scan.found.area == pytest.approx(1920 * 1400, rel=0.02)
+
+
+def test_blank_scans_are_compared_with_nothing(store: Store, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    blank = [
+        np.full((200, 300, 3), 240, np.uint8) + rng.integers(0, 2, (200, 300, 1), np.uint8)
+        for _ in range(3)
+    ]
+    jobs = [make_job(f"s{n}", store(f"s{n}", picture)) for n, picture in enumerate(blank)]
+    scans = hash_scans(jobs, data=tmp_path)
+    pairs = [Pair(scans[0], scans[1], 0, True, True), Pair(scans[1], scans[2], 0, True, True)]
+    for job in jobs:
+        (tmp_path / job.path).unlink()
+    found = compare_scans(pairs, data=tmp_path, same_view=SAME_VIEW)
+    assert [one.outcome for one in found] == [Outcome.DIFFERENT] * 2
 
 
 @pytest.mark.shared
@@ -144,10 +173,10 @@ def test_the_real_prints_hold_two_pairs_and_no_more(shared: Path) -> None:
         if comparison.outcome is not Outcome.DIFFERENT
     }
     assert found == {
-        ("gb-england-devonshire-torquay", "gb-station-321-torquay"): Outcome.SAME_PRINT,
-        ("gb-england-devonshire-brixham", "gb-station-322-brixham"): Outcome.SAME_PRINT,
+        ("gb-england-devonshire-torquay", "gb-station-321-torquay"): Outcome.SAME_SCAN,
+        ("gb-england-devonshire-brixham", "gb-station-322-brixham"): Outcome.SAME_SCAN,
     }
-    rows = {row.scan_id: row for row in group_scans(scans, comparisons)}
+    rows = {row.scan_id: row for row in group_scans(scans, comparisons, {})}
     assert [row.scan_id for row in rows.values() if not row.kept] == [
         "gb-station-321-torquay",
         "gb-station-322-brixham",

@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from itertools import combinations
 
 import imagehash
 import numpy as np
@@ -7,7 +6,8 @@ import pytest
 from PIL import Image
 
 from preprocess.lab import to_lightness
-from preprocess.phash import find_near_pairs, hash_cuts, hash_lightness
+from preprocess.neighbours import find_near_pairs
+from preprocess.phash import hash_cuts, hash_lightness, hash_turned
 
 
 def test_the_hash_is_that_of_imagehash(scene: Callable[..., np.ndarray]) -> None:
@@ -34,23 +34,12 @@ def test_cuts_bring_a_tighter_scan_near(scene: Callable[..., np.ndarray]) -> Non
     assert with_cuts <= 4 < plain
 
 
-@pytest.mark.parametrize("radius", [0, 8, 20, 64])
-def test_near_pairs_are_all_pairs_within_the_radius(radius: int) -> None:
-    rng = np.random.default_rng(0)
-    hashes = rng.integers(0, 2**64, (300, 3), np.uint64, endpoint=False)
-    hashes[250:300] = hashes[:50] ^ (np.uint64(1) << rng.integers(0, 64, (50, 3), np.uint64))
-    expected = []
-    for i, j in combinations(range(300), 2):
-        one, other = hashes[i].tolist(), hashes[j].tolist()
-        bits = [one[0] ^ other[0]]
-        bits += [one[0] ^ other[cut] for cut in (1, 2)] + [one[cut] ^ other[0] for cut in (1, 2)]
-        if (distance := min(value.bit_count() for value in bits)) <= radius:
-            expected.append((i, j, distance))
-    assert [tuple(row) for row in find_near_pairs(hashes, radius=radius).tolist()] == expected
-
-
-def test_no_hashes_make_no_pairs() -> None:
-    assert find_near_pairs(np.zeros((0, 3), np.uint64), radius=64).shape == (0, 3)
+def test_a_mirrored_scan_lies_near_the_hash_turned_over(scene: Callable[..., np.ndarray]) -> None:
+    lightness = to_lightness(scene(3))
+    mirrored = np.ascontiguousarray(lightness[:, ::-1])
+    assert hash_turned(lightness) == hash_cuts(mirrored)
+    assert (hash_lightness(mirrored) ^ hash_turned(lightness)[0]).bit_count() == 0
+    assert (hash_lightness(mirrored) ^ hash_lightness(lightness)).bit_count() > 12
 
 
 @pytest.mark.parametrize(
