@@ -1,18 +1,14 @@
 """The `photochrom` command. Nothing heavy is imported before a command needs it."""
 
 import sys
-import time
-from collections.abc import Callable
-from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.stages import STAGES, Stage
-
-STAGES_BY_NAME = {stage.name: stage for stage in STAGES}
+from flows.stage_commands import ParamsFile, Settings, find_command
+from flows.stages import STAGES
 
 app = typer.Typer(
     help="The Library's photochrom prints as a data set, and a model that colorizes.",
@@ -21,25 +17,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-ParamsFile = Annotated[
-    Path | None,
-    typer.Option("--params", metavar="FILE", help="Settings to use in place of params.yaml."),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override a setting, as in train.steps=50; repeatable."
-    ),
-]
-
-
-class Retry(StrEnum):
-    """Which scans of an earlier run are asked for again."""
-
-    FAILED = "failed"
-    REJECTED = "rejected"
-    ALL = "all"
 
 
 def _say_version(wanted: bool) -> None:
@@ -83,69 +60,8 @@ def known_errors() -> tuple[type[Exception], ...]:
     return (ColorizeError, FlowsError, HarvestError, PreprocessError, ReplicaError, TrainError)
 
 
-def run_stage(
-    name: str, params: Path | None, settings: list[str] | None, **options: object
-) -> None:
-    """Run one stage's flow, and print what came of it.
-
-    Args:
-        name: Of the stage.
-        params: The params file; None takes the project's own.
-        settings: Overrides, `section.key=value` each.
-        options: What the flow takes besides, where it takes anything.
-
-    Raises:
-        FlowsError: If the settings are wrong, the server does not start, or the run was
-            cancelled; and whatever the stage's room raises.
-    """
-    from flows.params import read_params
-    from flows.project import find_project
-    from flows.running import run_flow
-
-    started = time.monotonic()
-    project = find_project(Path.cwd())
-    read = read_params(params or project.root / "params.yaml", settings or ())
-    summary = run_flow(STAGES_BY_NAME[name], project, read, options)
-    typer.echo(f"{name:<9} {summary} ({time.monotonic() - started:.0f} s)")
-
-
-def stage_command(stage: Stage) -> Callable[..., None]:
-    """Make the command of a stage that takes settings alone."""
-
-    def command(params: ParamsFile = None, settings: Settings = None) -> None:
-        run_stage(stage.name, params, settings)
-
-    return command
-
-
-def catalog(
-    params: ParamsFile = None,
-    settings: Settings = None,
-    rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="From the raw replies on disk; nobody is asked.")
-    ] = False,
-    crosscheck: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Compare N items with the other harvest.road.")
-    ] = 0,
-) -> None:
-    """Run the stage `catalog`."""
-    run_stage("catalog", params, settings, rebuild=rebuild, crosscheck=crosscheck)
-
-
-def scans(
-    params: ParamsFile = None,
-    settings: Settings = None,
-    retry: Annotated[
-        Retry | None, typer.Option(help="Ask again for what did not come, or was no use.")
-    ] = None,
-) -> None:
-    """Run the stage `scans`."""
-    run_stage("scans", params, settings, retry=None if retry is None else retry.value)
-
-
 for _stage in STAGES:
-    _commands: dict[str, Callable[..., None]] = {"catalog": catalog, "scans": scans}
-    app.command(_stage.name, help=_stage.help)(_commands.get(_stage.name) or stage_command(_stage))
+    app.command(_stage.name, help=_stage.help)(find_command(_stage))
 
 
 @app.command()
@@ -268,6 +184,25 @@ def plan(params: ParamsFile = None, settings: Settings = None) -> None:
     project = find_project(Path.cwd())
     path = params or project.root / "params.yaml"
     show_plan(project, read_params(path, settings or ()), path=path)
+
+
+@app.command()
+def review(
+    params: ParamsFile = None,
+    settings: Settings = None,
+    port: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, max=65535, help="Port on loopback; 0 takes a free one."),
+    ] = 0,
+) -> None:
+    """Show crops and merged scans on two pages, and take corrections."""
+    from flows.params import read_params
+    from flows.project import find_project
+    from flows.review import serve_review
+
+    project = find_project(Path.cwd())
+    read = read_params(params or project.root / "params.yaml", settings or ())
+    serve_review(project, source=read.harvest.source, announce=typer.echo, port=port)
 
 
 @app.command()

@@ -5,30 +5,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flows.account import Line, read_account, read_json
+from flows.page_curation import gather_curation, sample_uri
+from flows.page_leaks import gather_leaks
 from flows.params import Params
 from flows.project import Project
-from flows.thumbnails import array_data_uri, embed_png, read_data_uri
-from harvest.manifest import SCANS_SCHEMA, read_manifest
-from preprocess.lab import from_bytes, to_rgb
-from preprocess.manifest import GROUPS_SCHEMA, SAMPLES_SCHEMA
-from preprocess.samples import Sample
+from flows.thumbnails import embed_png, read_data_uri
+from harvest.manifest import read_manifest
+from preprocess.manifest import SAMPLES_SCHEMA
 from train.evaluation import read_split
 
-Row = dict[str, Any]
-
 GALLERY = 24
-TWINS = 24
-SHEETS = 6
-"""Contact sheets on the page; the rest lie in data/crops/."""
 
 SECTIONS = (
     ("test", "Test pictures"),
@@ -39,6 +32,7 @@ SECTIONS = (
     ("groups", "Groups"),
     ("pairs", "Pairs"),
     ("crops", "Crops"),
+    ("leaks", "Splits"),
     ("harvest", "Harvest"),
 )
 METRICS = (
@@ -90,32 +84,25 @@ def gather(project: Project, params: Params, *, harvested: Harvested) -> dict[st
     record = read_json(data / "model" / "model.json", stage="train")
     titles = {row["key"]: row["title"] for row in _written(shards)}
     pictures = sorted((data / "evaluation" / "pictures").glob("*.jpg"))
-    sheets = sorted((data / "crops").glob("*.jpg"))
-    joined = _find_joined(project)
     show = partial(_picture, titles=titles, scores=_scores(data))
-    negatives = islice(read_split(shards, "pairs"), TWINS)
-    return {
-        "version": version("photochrom"),
-        "source": _say_source(params),
-        "sections": SECTIONS,
-        "facts": _facts(account, figures),
-        "shown": [show(path) for path in pictures if "worst" not in path.name],
-        "worst": [show(path) for path in pictures if "worst" in path.name],
-        "metrics": _tables(figures),
-        "curve": embed_png(data / "model" / "curve.png"),
-        "training": _say_training(record),
-        "account": account,
-        "gallery": _gallery(shards, titles),
-        "groups_text": _say_groups(account, len(joined)),
-        "twins": _twins(project, joined[:TWINS]),
-        "pairs_text": _say_pairs(account),
-        "pairs": [_pair(sample, titles) for sample in negatives],
-        "crops_text": _say_sheets(len(sheets)),
-        "sheets": [
-            {"src": read_data_uri(path, width=1280), "label": path.stem} for path in sheets[:SHEETS]
-        ],
-        "harvest_text": _say_harvest(harvested),
-    }
+    return (
+        {
+            "version": version("photochrom"),
+            "source": _say_source(params),
+            "sections": SECTIONS,
+            "facts": _facts(account, figures),
+            "shown": [show(path) for path in pictures if "worst" not in path.name],
+            "worst": [show(path) for path in pictures if "worst" in path.name],
+            "metrics": _tables(figures),
+            "curve": embed_png(data / "model" / "curve.png"),
+            "training": _say_training(record),
+            "account": account,
+            "gallery": _gallery(shards, titles),
+            "harvest_text": _say_harvest(harvested, source=params.harvest.source),
+        }
+        | gather_curation(project, account, shards=shards, titles=titles)
+        | gather_leaks(project, params)
+    )
 
 
 def _to_hash(key: str) -> str:
@@ -123,7 +110,9 @@ def _to_hash(key: str) -> str:
 
 
 def _say_source(params: Params) -> str:
-    if params.harvest.source != "sample":
+    if params.harvest.source == "folder":
+        return "Pictures from a folder of one's own"
+    if params.harvest.source == "loc":
         return "Prints of the Library of Congress"
     if params.replica.images is None:
         return "Generated prints, harvested over HTTP from a replica of loc.gov on this machine"
@@ -203,7 +192,7 @@ def _gallery(shards: Path, titles: Mapping[str, str]) -> list[dict[str, str]]:
     samples = [one for one in read_split(shards, "train") if one.info.key in chosen]
     return [
         {
-            "src": _sample_uri(sample, sample.lab),
+            "src": sample_uri(sample, sample.lab),
             "label": titles.get(sample.info.key) or sample.info.key,
         }
         for sample in samples
@@ -215,64 +204,6 @@ def _written(shards: Path) -> list[dict[str, Any]]:
     return [row for row in rows if row["state"] == "written"]
 
 
-def _sample_uri(sample: Sample, lab: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
-    top, left, bottom, right = sample.info.valid
-    return array_data_uri(to_rgb(from_bytes(lab[top:bottom, left:right])), width=320)
-
-
-def _pair(sample: Sample, titles: Mapping[str, str]) -> dict[str, str]:
-    assert sample.bw is not None
-    neutral = np.full((*sample.bw.shape, 2), 128, np.uint8)
-    grey = np.dstack((sample.bw, neutral))
-    return {
-        "left": _sample_uri(sample, grey),
-        "right": _sample_uri(sample, sample.lab),
-        "label": f"{titles[sample.info.key]}: {sample.info.scan_id}, "
-        f"view in {sample.info.view_split}",
-    }
-
-
-def _find_joined(project: Project) -> list[tuple[Row, Row]]:
-    """Find each scan that stands for no view of its own, after the one kept that it joins."""
-    rows = read_manifest(project.data / "groups.parquet", GROUPS_SCHEMA)
-    kept = [row for row in rows if row["kept"]]
-    of_view = {row["view_id"]: row for row in reversed(kept)}
-    of_group = {row["group_id"]: row for row in kept}
-    pairs = []
-    for row in rows:
-        other = of_view[row["view_id"]] if row["kept"] else of_group.get(row["group_id"])
-        if other is not None and other is not row:
-            pairs.append((other, row))
-    return pairs
-
-
-def _twins(project: Project, joined: Sequence[tuple[Row, Row]]) -> list[dict[str, str]]:
-    scans = read_manifest(project.data / "scans.parquet", SCANS_SCHEMA)
-    paths = {row["scan_id"]: row["path"] for row in scans}
-
-    def show(row: Row) -> str:
-        return read_data_uri(project.data / paths[row["scan_id"]], width=360)
-
-    return [
-        {
-            "left": show(kept),
-            "right": show(row),
-            "label": f"{kept['scan_id']}, kept, and {row['scan_id']}: "
-            f"{'same print' if kept['group_id'] == row['group_id'] else 'same view'}"
-            f"{_say_evidence(row['evidence'], kept['scan_id'])}",
-        }
-        for kept, row in joined
-    ]
-
-
-def _say_evidence(evidence: str, beside: str) -> str:
-    """Say by which correlation a scan was joined, and to which if not to the one beside it."""
-    other, _, score = evidence.rpartition(":")
-    if not other:
-        return ""
-    return f", correlation {score}" + ("" if other == beside else f" with {other}")
-
-
 def _say_training(record: Mapping[str, Any]) -> str:
     params = record["params"]
     return (
@@ -281,38 +212,10 @@ def _say_training(record: Mapping[str, Any]) -> str:
     )
 
 
-def _say_groups(account: Sequence[Line], joined: int) -> str:
-    line = next(line for line in account if line.stage == "dedupe")
+def _say_harvest(harvested: Harvested, *, source: str) -> str:
+    how = "were copied from a folder" if source == "folder" else "came over HTTP"
     return (
-        f"Of {line.seen} scans, {joined} show a print or a view that another scan shows too. "
-        "Perceptual hashes propose; correlation of the registered lightness decides."
-        f"{_say_shown(joined)}"
-    )
-
-
-def _say_shown(count: int) -> str:
-    return f" The first {TWINS} are shown." if count > TWINS else ""
-
-
-def _say_pairs(account: Sequence[Line]) -> str:
-    line = next(line for line in account if line.stage == "pairs")
-    if not line.seen:
-        return "The source has no black-and-white copy negatives."
-    return (
-        f"{line.passed} of {line.seen} black-and-white copy negatives lie on their colour print "
-        "after registration. The model never trains on them.{_say_shown(line.passed)}"
-    )
-
-
-def _say_sheets(count: int) -> str:
-    if count <= SHEETS:
-        return ""
-    return f"The first {SHEETS} of {count} sheets; the rest lie in data/crops/."
-
-
-def _say_harvest(harvested: Harvested) -> str:
-    return (
-        f"{harvested.files} files, {harvested.bytes / 1e6:.1f} MB, came over HTTP in "
+        f"{harvested.files} files, {harvested.bytes / 1e6:.1f} MB, {how} in "
         f"{harvested.seconds:.0f} s of transfer, all downloads added up. When and how each came "
         "is in .photochrom/ledger.sqlite."
     )

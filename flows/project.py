@@ -22,6 +22,14 @@ class Project:
         """What must survive a stage and lies outside every out: ledger, checkpoints, server."""
         return self.root / ".photochrom"
 
+    def splits(self, source: str) -> Path:
+        """The splits of a source's last release, which Git holds; missing before the first."""
+        return self.root / "splits" / f"{source}.parquet"
+
+    def overrides(self, source: str) -> Path:
+        """A person's corrections of a source's crops and pairs, which Git holds."""
+        return self.root / "overrides" / source
+
     def shards(self, size: int) -> Path:
         """The shards of one sample size, in pixels."""
         return self.data / "shards" / str(size)
