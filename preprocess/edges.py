@@ -1,223 +1,180 @@
-"""Find one straight side of a print: the line along which the mount ends.
+"""Pure: the lines along which a side of a print may end.
 
-A threshold fails where print and mount are alike, so the whole side votes. The side is cut into
-segments; for every line of the outer band (offset and slope) each segment says how large the
-step across it is, held to a ceiling so that no single roof or mast decides, and everything
-outside the line must look like the mount. The first row of every array is the outermost.
+For every line of a strip (offset and slope), each segment says how large the step across it is
+and how unlike the mount its inside is; the whole side votes. Several lines are kept, since which
+of them is the print's edge only the four sides together tell (`preprocess.joint`).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Float = NDArray[np.float32]
+from preprocess.mounts import Ground
+from preprocess.strips import SEGMENTS, Float, Strip, to_band, to_sums
+
 Double = NDArray[np.float64]
 
-STEP_FLOOR: Final = 0.5
-"""A step across the line, in LAB units, that texture alone can make."""
+MOST_LINES: Final = 7
+"""Lines kept on each side."""
 
-STEP_HALF: Final = 1.5
+TILT: Final = 0.045
+"""Steepest line, in rows per column; 2.6 degrees."""
+
+_SLOPES: Final = np.linspace(-TILT, TILT, 17)
+
+_UNSEEN: Final = 10
+"""Segments left out at both ends of a side, where a wide mount hides its neighbours' edges."""
+
+_STEP_FLOOR: Final = 0.5
+"""A step across a line, in LAB units, that texture alone can make."""
+
+_STEP_HALF: Final = 1.5
 """A step above the floor, in LAB units, that counts one half; the largest counts one."""
 
-TOLERANCE: Final = 2.0
-"""Distance from the mount's colour, in LAB units, that light and texture make."""
+_SHARP_MOST: Final = 40.0
+_SHARP_WEIGHT: Final = 0.12 / 10
+"""Of two places the steeper is the edge, however large both steps are: what a LAB unit of step
+adds, and up to which step."""
+
+_PER_SCORE: Final = 3
+"""Lines that each score may name."""
+
+_APART: Final = 4
+"""Rows around a line in which the same score names no other."""
+
+_LEAST_SCORE: Final = 0.02
 
 
-POWER: Final = 3
-"""How much more the look of the outside counts than the step."""
-
-INLIER: Final = 0.2
-"""A counted step from which a segment is taken to see the edge."""
-
-FIT_STEPS: Final = 8
-"""Rounds of reweighting in the fit of a line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """A line across a strip: its place, and the case for its being the print's edge."""
-
-    offset: float
-    """Rows from the outermost edge to the line, at the middle column."""
-    slope: float
-    """Rows per column."""
-    step: float
-    """Mean of the segments' steps, 0..1."""
-    inliers: float
-    """Share of the segments that show a step."""
-    clean: float
-    """Share of what lies outside that looks like the mount, 0..1."""
-    rival: float
-    """Score of the best line elsewhere, as a share of this one's."""
-    straight: float
-    """Share of the segments whose steepest place lies on the line."""
-    colour: tuple[float, ...]
-    """Median colour of the outermost rows: LAB, or L alone."""
-
-
-def to_segments(strip: Float, *, first: int, last: int, count: int) -> tuple[Double, Double]:
-    """Average a strip over segments of its columns.
-
-    Args:
-        strip: Rows along the side, outermost first, shape (rows, columns, channels), LAB units.
-        first: First column to use.
-        last: Column after the last to use.
-        count: Segments wanted; fewer where the strip is narrow.
-
-    Returns:
-        The segments' middles in columns, shape (J,), and their means, shape (rows, J, channels).
-    """
-    bounds = np.linspace(first, last, min(count, last - first) + 1).round().astype(int)
-    sums = np.add.reduceat(strip[:, first:last], bounds[:-1] - first, axis=1, dtype=np.float64)
-    return (bounds[:-1] + bounds[1:]) / 2, sums / np.diff(bounds)[:, None]
-
-
-def find_side(middles: Double, means: Double, *, width: int, reach: int, tilt: float) -> Side:
-    """Find the line that best parts the mount from the print.
-
-    Args:
-        middles: Middles of the segments in columns, shape (J,).
-        means: Colours, outermost row first, shape (rows, J, channels), LAB units.
-        width: Columns of the whole side.
-        reach: Rows on either side of a line that make its step.
-        tilt: Steepest slope tried, in rows per column.
-
-    Returns:
-        The line with the best score.
-    """
-    steps = to_steps(means, reach=reach)
-    colour = np.median(means[:2].reshape(-1, means.shape[2]), axis=0)
-    alien = _alien(means, colour=colour, reach=reach)
-    x = middles - width / 2
-    most = max(1, round(tilt * width / 2))
-    slopes = np.arange(-most, most + 1) / (width / 2)
-    offsets = np.arange(1.0, len(means) - reach, 0.5)
-    rows = offsets[:, None, None] + slopes[None, :, None] * x
-    outside = rows < 1
-    rows = np.clip(rows, 0, len(means))
-    step = np.where(outside, 0.0, at_rows(steps, rows)).mean(axis=2)
-    clean = 1 - at_rows(alien, rows).mean(axis=2)
-    score = step * clean**POWER
-    best = np.unravel_index(np.argmax(score), score.shape)
-    away = offsets < offsets[best[0]] - 2 * reach
-    at = rows[best]
-    return Side(
-        offset=float(offsets[best[0]]),
-        slope=float(slopes[best[1]]),
-        step=float(step[best]),
-        inliers=float((at_rows(steps, at) > INLIER).mean()),
-        clean=float(clean[best]),
-        rival=float(score[away].max(initial=0.0) / max(float(score[best]), 1e-9)),
-        straight=0.0,
-        colour=tuple(float(value) for value in colour),
-    )
-
-
-def to_steps(means: Double, *, reach: int) -> Double:
+def to_steps(sums: Float, *, reach: int) -> tuple[Float, Float]:
     """Measure the step across every boundary between rows.
 
     Args:
-        means: Colours, shape (rows, J, channels), LAB units.
+        sums: Sums of the rows of L, a and b, shape (3, R + 1, J).
         reach: Rows on either side that are averaged.
 
     Returns:
-        Shape (rows + 1, J), 0..1: boundary `c` lies between rows c - 1 and c.
+        Steps, shape (R + 1, J), 0..1; and the same with a bonus for the steeper.
     """
-    rows = len(means)
-    sums = np.concatenate([np.zeros_like(means[:1]), np.cumsum(means, axis=0)])
-    at = np.arange(rows + 1)
-    above, below = np.maximum(at - reach, 0), np.minimum(at + reach, rows)
-    before = (sums - sums[above]) / np.maximum(at - above, 1)[:, None, None]
-    after = (sums[below] - sums) / np.maximum(below - at, 1)[:, None, None]
-    size = np.linalg.norm(after - before, axis=2)
-    size[[0, rows]] = 0
-    above_floor = np.maximum(size - STEP_FLOOR, 0)
-    counted: Double = above_floor / (above_floor + STEP_HALF)
-    return counted
+    first, second, third = to_band(sums, 0, reach) - to_band(sums, -reach, 0)
+    size = np.sqrt(first * first + second * second + third * third)
+    size[[0, -1]] = 0
+    above = np.maximum(size - _STEP_FLOOR, 0)
+    counted = above / (above + _STEP_HALF)
+    return counted, counted + _SHARP_WEIGHT * np.minimum(size, _SHARP_MOST)
 
 
-def at_rows(values: Double, rows: Double) -> Double:
-    """Read a map at fractional rows, one per segment.
+@dataclass(frozen=True, slots=True, eq=False)
+class Steps:
+    """The steps across every boundary of a strip, whatever its mount."""
+
+    near: Float
+    """Over two rows, shape (rows + 1, SEGMENTS), 0..1."""
+    far: Float
+    """Over five rows."""
+    sharp: Float
+    """Mean of both, with a bonus for the steeper."""
+    beside: Float
+    """The largest of `near` within a row of each boundary."""
+    around: Float
+    """The same within six rows."""
+    steep: Float
+    """Mean over two rows along each line, with that bonus: shape (slopes, rows + 1)."""
+
+
+def measure_steps(strip: Strip) -> Steps:
+    """Measure the steps of a strip.
 
     Args:
-        values: Map, shape (R, J).
-        rows: Rows wanted, shape (..., J), 0..R-1.
-
-    Returns:
-        Shape of `rows`, linear between neighbours.
+        strip: One side.
     """
-    low = np.clip(np.floor(rows).astype(int), 0, len(values) - 2)
-    share = rows - low
-    segment = np.arange(values.shape[1])
-    read: Double = values[low, segment] * (1 - share) + values[low + 1, segment] * share
-    return read
+    (near, sharp), (far, sharp_far) = (to_steps(strip.sums, reach=reach) for reach in (2, 5))
+    steep = _along_lines(sharp, _gather_table(strip.rows, strip.width))
+    beside, around = (
+        np.asarray(cv2.dilate(near, np.ones((2 * reach + 1, 1), np.uint8)), np.float32)
+        for reach in (1, 6)
+    )
+    both = np.asarray((sharp + sharp_far) / 2, np.float32)
+    return Steps(near, far, both, beside, around, steep)
 
 
-def _alien(means: Double, *, colour: Double, reach: int) -> Double:
-    """Return, for every boundary, the share of what lies outside that is not mount."""
-    distance = np.linalg.norm(means - colour, axis=2)
-    tolerance = TOLERANCE + min(TOLERANCE, 2 * float(np.median(distance[:2])))
-    strange = np.clip(distance / tolerance - 1, 0, 1)
-    # The last rows before the edge are blurred and shaded by the print; they are not asked.
-    margin = max(1, reach // 2)
-    total = np.concatenate([np.zeros_like(strange[:1]), np.cumsum(strange, axis=0)])
-    at = np.maximum(np.arange(len(means) + 1) - margin, 1)
-    return total[at] / at[:, None]
+def find_lines(strip: Strip, ground: Ground, steps: Steps) -> Double:
+    """Find the lines that may part the mount from the print.
 
-
-def refine_side(side: Side, *, middles: Double, steps: Double, tops: Double, width: int) -> Side:
-    """Move a line to where the steps of its neighbourhood are steepest, below the pixel.
+    Three scores name up to three lines each: one asks that what lies just outside is mount, one
+    that all outside is, and one asks nothing, for a target may lie against the print.
 
     Args:
-        side: Line to start from, in pixels of the scan.
-        middles: Middles of the segments in columns of the scan, shape (J,).
-        steps: Steps around the line, from `to_steps`, shape (R, J).
-        tops: Row of the scan at which each segment's first boundary lies, shape (J,).
-        width: Columns of the whole side.
+        strip: One side.
+        ground: The strip against a guess of the mount.
+        steps: Of the strip.
 
     Returns:
-        The line moved; `straight` is measured anew, the other figures are kept.
+        Offset, in rows at the middle of the side, and slope, in rows per column, of up to
+        MOST_LINES lines, shape (n, 2).
     """
-    x = middles - width / 2
-    start = side.offset + side.slope * x - tops
-    half = len(steps) / 2
-    shifts = np.arange(-half / 3, half * 2 / 3, 0.5)
-    turns = np.arange(-half / 3, half / 3 + 0.5, 0.5)
-    rows = start + shifts[:, None, None] + turns[None, :, None] / (width / 2) * x
-    total = at_rows(steps, np.clip(rows, 0, len(steps) - 1)).mean(axis=2)
-    # The smallest move wins where several lines are as good.
-    total -= 1e-6 * (np.abs(shifts)[:, None] + np.abs(turns)[None, :])
-    best = np.unravel_index(np.argmax(total), total.shape)
-    peaks, found = _peaks(steps, rows[best], reach=max(2.0, half / 6))
-    if found.sum() < 4:
-        return replace(side, straight=0.0)
-    offset, slope, kept = _fit(x[found], (peaks + tops)[found])
-    return replace(side, offset=offset, slope=slope, straight=kept * float(found.mean()))
+    unlike = to_sums(ground.unlike)
+    outside = to_band(unlike, -7, -1)
+    all_outside = unlike / np.maximum(np.arange(len(unlike)), 1)[:, None].astype(np.float32)
+    edge = (steps.sharp + np.maximum(to_band(unlike, 1, 7) - outside, 0)) / 2
+    table = _gather_table(strip.rows, strip.width)
+    scores = [_along_lines(score, table) for score in (edge - outside, edge - all_outside, edge)]
+    found: list[tuple[float, float]] = []
+    for score in scores:
+        _name_lines(score, steps.steep + scores[2], strip.width, found)
+    return np.array(found[:MOST_LINES], np.float64).reshape(-1, 2)
 
 
-def _peaks(steps: Double, rows: Double, *, reach: float) -> tuple[Double, NDArray[np.bool_]]:
-    """Return each segment's steepest row near a line, and whether it is a step at all."""
-    window = np.arange(-np.ceil(reach), np.ceil(reach) + 1)
-    around = np.clip(np.rint(rows + window[:, None]), 1, len(steps) - 2).astype(int)
-    segment = np.arange(steps.shape[1])
-    peak = around[np.argmax(steps[around, segment], axis=0), segment]
-    before, at, after = (steps[peak + move, segment] for move in (-1, 0, 1))
-    bend = before - 2 * at + after
-    shift = np.where(bend < 0, (before - after) / np.where(bend < 0, 2 * bend, 1), 0)
-    return peak + np.clip(shift, -0.5, 0.5), (at > INLIER) & (bend < 0)
+def line_rows(lines: Double, strip: Strip) -> NDArray[np.intp]:
+    """Give the boundary that each line crosses in each segment.
+
+    Args:
+        lines: Offsets and slopes, shape (n, 2).
+        strip: One side.
+
+    Returns:
+        Shape (n, SEGMENTS), 0..rows.
+    """
+    rows = lines[:, :1] + lines[:, 1:] * strip.middles
+    return np.clip(np.rint(rows), 0, strip.rows).astype(np.intp)
 
 
-def _fit(x: Double, y: Double) -> tuple[float, float, float]:
-    """Fit y = offset + slope x by reweighting; return also the share that lies within 1 px."""
-    weight = np.ones_like(x)
-    design = np.stack([np.ones_like(x), x], axis=1)
-    line = np.zeros(2)
-    for _ in range(FIT_STEPS):
-        root = np.sqrt(weight)
-        line = np.linalg.lstsq(design * root[:, None], y * root, rcond=None)[0]
-        away = np.abs(y - design @ line)
-        scale = max(0.25, 1.5 * float(np.median(away)))
-        weight = 1 / (1 + (away / scale) ** 2)
-    return float(line[0]), float(line[1]), float((away <= max(1.0, scale)).mean())
+@lru_cache(maxsize=16)
+def _gather_table(rows: int, width: int) -> NDArray[np.int32]:
+    """Return where each line of a strip meets each segment: slope, offset, segment."""
+    middles = (np.arange(SEGMENTS) + 0.5) / SEGMENTS * width - width / 2
+    shifts = np.rint(_SLOPES[:, None] * middles).astype(int)
+    at = np.clip(np.arange(rows + 1)[None, :, None] + shifts[:, None], 0, rows)
+    table = at * SEGMENTS + np.arange(SEGMENTS)
+    return np.ascontiguousarray(table[:, :, _UNSEEN:-_UNSEEN], np.int32)
+
+
+def _along_lines(values: Float, table: NDArray[np.int32]) -> Float:
+    """Average a map along every line: shape (slopes, rows + 1)."""
+    count = table.shape[2]
+    mean = values.ravel().take(table) @ np.full(count, 1 / count, np.float32)
+    return np.asarray(mean, np.float32)
+
+
+def _name_lines(score: Float, steep: Float, width: int, found: list[tuple[float, float]]) -> None:
+    """Add the best lines of a score, each moved to the steepest place beside it."""
+    best = score.max(axis=0)
+    best[:2] = best[-3:] = -np.inf
+    for _ in range(_PER_SCORE):
+        row = int(np.argmax(best))
+        if best[row] < _LEAST_SCORE:
+            return
+        slope = int(np.argmax(score[:, row]))
+        first_slope, first_row = max(0, slope - 1), max(2, row - 2)
+        beside = steep[first_slope : slope + 2, first_row : row + 3]
+        more = np.unravel_index(np.argmax(beside), beside.shape)
+        line = (float(first_row + more[1]), float(_SLOPES[first_slope + more[0]]))
+        best[max(0, row - _APART) : row + _APART + 1] = -np.inf
+        if not any(
+            abs(line[0] - other[0]) < 3 and abs(line[1] - other[1]) * width / 2 < 4
+            for other in found
+        ):
+            found.append(line)
