@@ -264,7 +264,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--items", type=int, default=240)
-    parser.add_argument("--radius", type=int, default=18)
+    parser.add_argument("--radius", type=int, default=16)
     parser.add_argument("--same-view", type=float, default=0.75)
     parser.add_argument("--folder", type=Path, help="keep the pictures here")
     arguments = parser.parse_args()

@@ -5,10 +5,14 @@ Run it from the repository: `python bench/hash_search.py`. It writes bench/resul
 """
 
 import argparse
+import os
 import resource
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +20,7 @@ from _record import write_record
 from numpy.typing import NDArray
 
 from preprocess.likeness import CROWD, MOST
-from preprocess.neighbours import find_crowds, find_near_pairs, find_turned_pairs
+from preprocess.neighbours import estimate_costs, find_crowds, find_near_pairs, find_turned_pairs
 
 Hashes = NDArray[np.uint64]
 
@@ -85,15 +89,16 @@ def check(hashes: Hashes, rows: NDArray[np.int32], *, radius: int) -> None:
         AssertionError: If a pair is missing, is one too many, or has another distance.
     """
     some = np.random.default_rng(2).choice(len(hashes), min(SAMPLE, len(hashes)), replace=False)
-    told = {(int(i), int(j)): int(d) for i, j, d in rows}
-    chosen = set(some.tolist())
-    said = {pair: d for pair, d in told.items() if chosen & set(pair)}
+    chosen = np.zeros(len(hashes), bool)
+    chosen[some] = True
+    told = rows[chosen[rows[:, 0]] | chosen[rows[:, 1]]]
     true = {}
     for i in some.tolist():
         distance = np.bitwise_count(hashes ^ hashes[i])
         for j in np.flatnonzero(distance <= radius).tolist():
             if i != j:
                 true[min(i, j), max(i, j)] = int(distance[j])
+    said = {(i, j): distance for i, j, distance in told.tolist()}
     assert said == true, f"expected {len(true)} pairs of the sample, got {len(said)}"
 
 
@@ -107,6 +112,8 @@ def measure(kind: str, count: int, *, radius: int, runs: int) -> dict[str, Any]:
         hashes = clustered_hashes(count)
     before = peak_mb()
     seconds, rows = time_cpu(lambda: find_near_pairs(hashes[:, None], radius=radius), runs)
+    more = round(peak_mb() - before)
+    scan_s, bucket_s = estimate_costs(hashes[:, None], radius=radius)
     check(hashes, rows, radius=radius)
     if planted:
         pairs = set(map(tuple, rows[:, :2].tolist()))
@@ -120,7 +127,8 @@ def measure(kind: str, count: int, *, radius: int, runs: int) -> dict[str, Any]:
         "median_cpu_s": statistics.median(seconds),
         "pairs": len(rows),
         "planted": planted,
-        "more_memory_mb": round(peak_mb() - before),
+        "more_memory_mb": more,
+        "search": "buckets" if bucket_s < scan_s else "all pairs",
     }
 
 
@@ -165,6 +173,24 @@ def measure_blank(count: int) -> dict[str, Any]:
     }
 
 
+def measure_compiling() -> list[float]:
+    """Compile both searches in a fresh process without a cache; give the CPU seconds of each."""
+    code = (
+        "import time, numpy as np; from preprocess.neighbours import find_near_pairs\n"
+        "for n in (300, 60_000):\n"
+        "    hashes = np.random.default_rng(0).integers(0, 2**63, (n, 1)).astype(np.uint64)\n"
+        "    began = time.process_time(); find_near_pairs(hashes, radius=8)\n"
+        "    print(round(time.process_time() - began, 2))"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        here = str(Path(__file__).resolve().parents[1])
+        environment = os.environ | {"NUMBA_CACHE_DIR": folder, "PYTHONPATH": here}
+        ran = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, check=True
+        )
+    return [float(line) for line in ran.stdout.split()]
+
+
 def peak_mb() -> float:
     """Most memory that this process has held, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -175,19 +201,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
     runs = parser.parse_args().runs
-    few = random_hashes(300, radius=8)[0][:, None]
-    many = random_hashes(60_000, radius=8)[0][:, None]
-    compiling = [time_cpu(lambda h=h: find_near_pairs(h, radius=8), 1)[0][0] for h in (few, many)]
+    for count in (300, 60_000):  # so that no run below compiles
+        find_near_pairs(random_hashes(count, radius=8)[0][:, None], radius=8)
     searches = [
         measure(kind, count, radius=8, runs=runs)
-        for count in (10_000, 30_000, 100_000, 300_000, 1_000_000)
+        for count in (7_500, 10_000, 30_000, 100_000, 300_000, 1_000_000)
         for kind in ("random", "clustered")
     ]
     searches += [measure("random", 100_000, radius=r, runs=1) for r in (0, 4, 12, 16, 18)]
     content = {
-        "first_calls_cpu_s": compiling,
+        "compiling_cpu_s": measure_compiling(),
         "searches": searches,
-        "proposals": [measure_proposals(n, radius=18) for n in (7_500, 50_000, 100_000)],
+        "proposals": [
+            measure_proposals(n, radius=r) for n in (7_500, 50_000, 100_000) for r in (16, 18)
+        ],
         "alike": [measure_blank(n) for n in (5_000, 50_000)],
     }
     path = write_record("hash_search", packages=("numba", "numpy"), **content)

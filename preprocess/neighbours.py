@@ -1,9 +1,10 @@
 """Pure: which pictures' hashes lie near, exactly, in memory that the answer decides.
 
-Two searches give the same rows and the cheaper one is taken. All pairs are counted at once where
-there are few pictures or the radius is large. Else the hashes are sorted into buckets by each of
-their four 16-bit parts: of two hashes that differ in r bits one part differs in few (Norouzi,
-Punjani and Fleet 2012, multi-index hashing; the budgets of the parts add up to r - 3).
+Two searches give the same rows, and the cheaper one is taken. Where there are few pictures or the
+radius is large, all pairs are measured: at radius 8 below some 10,000 pictures, at 18 below 100,000
+and more. Else the hashes are sorted into buckets by each of their four 16-bit parts: of two hashes
+that differ in r bits one part differs in few (Norouzi, Punjani and Fleet 2012, multi-index hashing;
+the bits that the four parts may differ in add up to r - 3).
 """
 
 from collections.abc import Callable
@@ -112,17 +113,17 @@ def find_crowds(first: Hashes, *, least: int) -> list[list[int]]:
     return crowds
 
 
-def find_buckets_cost(hashes: Hashes, *, radius: int) -> tuple[float, float]:
-    """Estimate what the two searches cost for one hash a picture.
+def estimate_costs(hashes: Hashes, *, radius: int) -> tuple[float, float]:
+    """Estimate what the two searches cost; the cheaper is taken.
 
     Args:
-        hashes: Shape (N, V), uint64; the first of each picture counts.
-        radius: Largest Hamming distance, in bits.
+        hashes: As `find_near_pairs`.
+        radius: As `find_near_pairs`.
 
     Returns:
-        Seconds for counting all pairs, and for buckets, on a core of 2024.
+        Seconds for measuring all pairs and for buckets, on a core of 2024.
     """
-    task = _Task(hashes[:, 0].copy(), hashes[:, :1].copy(), radius, own=True)
+    task = _Task(hashes[:, 0].copy(), np.ascontiguousarray(hashes), radius, own=True)
     return task.scan_ns * 1e-9, task.bucket_ns * 1e-9
 
 

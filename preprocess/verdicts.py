@@ -14,7 +14,7 @@ from preprocess.register import Homography, map_points, register, warp_onto
 
 Float = NDArray[np.float32]
 
-SAME_INKS: Final = 0.265
+SAME_INKS: Final = 0.275
 """Largest `measure_inks` of two scans of one print."""
 
 SAME_CUT: Final = 0.66
@@ -25,7 +25,11 @@ the plate shares less."""
 SAME_SKEW: Final = 0.9
 SAME_REST: Final = 1.2
 """Largest skew and rest of one scan stored twice: packed to quality 50 and half the size it reaches
-0.9 and 1.1. Of prints scanned twice one in a hundred lies so straight by chance."""
+0.9 and 1.1. Of prints scanned twice two in a hundred lie so straight by chance."""
+
+_CUT_SKEW: Final = 0.3
+"""Largest skew of one scan stored twice where the two show different parts of it: another edition
+of a plate, of other size, is not to pass for that by chance."""
 
 _SMOOTH: Final = 1.0
 _EDGE: Final = 9
@@ -116,7 +120,8 @@ def decide(
     }
     if turned:
         return Outcome.MIRRORED, tuple(name for name in ("inks", "number") if told[name])
-    straight = measures.skew <= SAME_SKEW and measures.rest <= SAME_REST
+    most = _CUT_SKEW if told["crop"] else SAME_SKEW
+    straight = measures.skew <= most and measures.rest <= SAME_REST
     if straight and not told["inks"]:
         return Outcome.SAME_SCAN, ("number",) if told["number"] else ()
     differs = tuple(name for name, is_so in told.items() if is_so)

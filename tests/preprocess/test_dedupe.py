@@ -18,7 +18,7 @@ Scene = Callable[..., np.ndarray]
 Store = Callable[[str, np.ndarray], str]
 
 SAME_VIEW = 0.75
-RADIUS = 18
+RADIUS = 16
 
 
 LOOKALIKES = (

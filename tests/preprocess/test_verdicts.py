@@ -45,6 +45,7 @@ def agree(**changed: float) -> Measures:
         (agree(inks=1.0, shown=0.5), Outcome.SAME_VIEW, ("inks", "crop")),
         (agree(skew=0.0), Outcome.SAME_SCAN, ()),
         (agree(skew=0.0, shown=0.5), Outcome.SAME_SCAN, ()),
+        (agree(skew=SAME_SKEW, shown=0.5), Outcome.SAME_VIEW, ("crop",)),
         (agree(skew=0.0, inks=1.0), Outcome.SAME_VIEW, ("inks",)),
         (agree(skew=SAME_SKEW + 0.1), Outcome.SAME_PRINT, ()),
         (agree(skew=0.0, rest=SAME_REST + 0.1), Outcome.SAME_PRINT, ()),
