@@ -34,7 +34,7 @@ def test_an_unknown_key_is_named_with_its_file_and_a_near_one(tmp_path: Path) ->
     [
         ("train.steps=many", "--set: train.steps: input should be a valid integer"),
         ("train.steps=0", "greater than or equal to 1, got 0"),
-        ("harvest.source=moon", "'sample' or 'loc', got 'moon'"),
+        ("harvest.source=moon", "'sample', 'loc' or 'folder', got 'moon'"),
         ("preprocess.nosuch=1", "--set: preprocess.nosuch: expected a known"),
         ("train=3", "--set: train: expected a section of settings, got 3"),
         ("steps", "--set steps: expected section.key=value"),

@@ -3,6 +3,7 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -206,7 +207,9 @@ def list_rows(folder: Path) -> list[CatalogRow]:
 
 def run(store: Store, folder: Path) -> dict[str, Scan]:
     """One run of the stages catalog and scans, by the pictures' titles."""
-    rows, store = list_rows(folder), next_run(store)
+    rows = list_rows(folder)
+    # A second later: what the run before wrote within the slack of clocks would be spared.
+    store = replace(store, began=datetime.now(UTC) + timedelta(seconds=1))
     forget_changed(rows, ledger=store.ledger, scope=store.scope)
     scans = {row.title: download_scan(row, store=store, rendition="u") for row in rows}
     prune_scans(store, read_named=lambda: [scan.path for scan in scans.values()])
