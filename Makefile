@@ -74,7 +74,7 @@ bench-harvest: setup
 	@python bench/harvest_floor.py
 
 bench-preprocess: setup
-	@python bench/preprocess.py
+	@python bench/preprocessing.py
 
 ui: setup
 	@photochrom ui

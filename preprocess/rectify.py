@@ -57,8 +57,8 @@ def _check(scan: Bytes, quad: Double, *, width: int, height: int) -> None:
         raise ValueError(f"expected a result of 1 px or more, got {width} x {height}")
     if quad.shape != (4, 2):
         raise ValueError(f"expected four corners, shape (4, 2), got {quad.shape}")
-    edge = np.roll(quad, -1, axis=0) - quad
-    after = np.roll(edge, -1, axis=0)
+    edge = quad[[1, 2, 3, 0]] - quad
+    after = edge[[1, 2, 3, 0]]
     if not np.all(edge[:, 0] * after[:, 1] - edge[:, 1] * after[:, 0] > 0):
         raise ValueError(
             "expected a convex quadrilateral, clockwise from the top-left corner, "
