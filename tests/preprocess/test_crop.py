@@ -69,7 +69,11 @@ def test_corners_count_in_pixels_as_stored(
     np.testing.assert_allclose(np.array(row.corners), 9 * np.array(small.corners), atol=9)
 
 
-def test_less_confidence_than_asked_is_flagged(tmp_path: Path, jobs: list[CropJob]) -> None:
+def test_less_confidence_than_asked_is_flagged(
+    tmp_path: Path, jobs: list[CropJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of so clear a print the machine is sure, and nothing would be below what is asked.
+    monkeypatch.setattr("preprocess.border.to_confidence", lambda _: 0.9)
     bold = crop_scans(jobs[:2], data=tmp_path, min_confidence=0.0)
     rows = crop_scans(jobs[:2], data=tmp_path, min_confidence=1.0)
     assert all(row.flagged and row.reason == CropReason.LOW_CONFIDENCE for row in rows)
