@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from flows.deploying.commands import app as server_commands
+from flows.sharing.commands import app as share_commands
 from flows.stage_commands import ParamsFile, Settings, find_command
 from flows.stages import STAGES
 
@@ -205,21 +207,5 @@ def review(
     serve_review(project, source=read.harvest.source, announce=typer.echo, port=port)
 
 
-@app.command()
-def ui() -> None:
-    """Start the Prefect server of this checkout and print its address."""
-    from flows.project import find_project
-    from flows.server import start_server
-
-    server = start_server(find_project(Path.cwd()))
-    typer.echo(f"Prefect UI: {server.url}   (end it with `photochrom down`)")
-
-
-@app.command()
-def down() -> None:
-    """End the Prefect server of this checkout."""
-    from flows.project import find_project
-    from flows.server import stop_server
-
-    stopped = stop_server(find_project(Path.cwd()))
-    typer.echo("The Prefect server has ended." if stopped else "No Prefect server was running.")
+for _part in (server_commands, share_commands):
+    app.add_typer(_part)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from flows.costs import measured
 from flows.errors import CancelledError, FolderError
 from flows.params import Params
 from flows.project import Project
@@ -54,13 +55,22 @@ def run_flow(stage: Stage, project: Project, params: Params, options: Mapping[st
     module, function = stage.flow.split(":")
     given = {"root": str(project.root), "settings": params.model_dump(mode="json"), **options}
     try:
-        with noted(project.state / "runs") as note, tags(params.harvest.source):
+        with (
+            noted(project.state / "runs") as note,
+            measured(project.state / "costs", stage.name) as watch,
+            tags(params.harvest.source),
+        ):
 
             def on_running(_flow: object, run: FlowRun, _state: object) -> None:
                 note(run.id)
+                watch.start()
+
+            def on_completion(_flow: object, _run: FlowRun, _state: object) -> None:
+                watch.stop()
 
             flow = getattr(importlib.import_module(module), function)
-            summary: str = flow.with_options(on_running=[on_running])(**given)
+            hooked = flow.with_options(on_running=[on_running], on_completion=[on_completion])
+            summary: str = hooked(**given)
     except CancelledRun as exc:
         raise CancelledError(
             f"{stage.name}: cancelled in the Prefect UI; what came so far is kept: run "

@@ -1,0 +1,92 @@
+"""What each stage cost this machine the last time it ran; the report and benchmarks read it."""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import psutil
+
+from harvest.files import write_bytes
+
+PEAK_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in a unit of ru_maxrss (getrusage(2))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one run of a stage took."""
+
+    stage: str
+    wall_s: float
+    """From the start of its process to the end of its flow."""
+    own_s: float
+    """Of these, in the body of the flow: the stage's own work."""
+    cpu_s: float
+    """Processor time of its process, and of those it started and waited for."""
+    peak_bytes: int
+    """Largest resident memory of one of these processes."""
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Told when the body of a flow begins and ends."""
+
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+
+    def start(self) -> None:
+        """The body begins."""
+        self.began, self.ended = time.monotonic(), None
+
+    def stop(self) -> None:
+        """The body has ended."""
+        self.ended = time.monotonic()
+
+
+@contextmanager
+def measured(folder: Path, stage: str) -> Iterator[Stopwatch]:
+    """Write down what the block costs, if it ends well.
+
+    Args:
+        folder: Of the costs, .photochrom/costs.
+        stage: Whose they are.
+
+    Yields:
+        A stopwatch for the body of the flow.
+    """
+    watch = Stopwatch()
+    yield watch
+    cost = _sum_up(stage, own_s=(watch.ended or time.monotonic()) - watch.began)
+    write_bytes(folder / f"{stage}.json", json.dumps(asdict(cost), indent=1).encode())
+
+
+def read_costs(folder: Path) -> dict[str, Cost]:
+    """Read what the stages cost; those that have not run here, or whose file is torn, are not in.
+
+    Args:
+        folder: Of the costs, .photochrom/costs.
+    """
+    costs = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            cost = Cost(**json.loads(path.read_bytes()))
+        except (ValueError, TypeError):
+            continue  # nothing rests on it: the next run of the stage writes it anew
+        costs[cost.stage] = cost
+    return costs
+
+
+def _sum_up(stage: str, *, own_s: float) -> Cost:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return Cost(
+        stage=stage,
+        wall_s=round(time.time() - psutil.Process().create_time(), 3),
+        own_s=round(own_s, 3),
+        cpu_s=round(sum(one.ru_utime + one.ru_stime for one in used), 3),
+        peak_bytes=max(one.ru_maxrss for one in used) * PEAK_UNIT,
+    )

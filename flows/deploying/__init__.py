@@ -1,0 +1,1 @@
+"""Deploying: what the Prefect server runs for people: deployments, workers, automations."""

@@ -1,0 +1,1 @@
+"""Sharing: releases, what changed between two, checks of every byte, and exports."""

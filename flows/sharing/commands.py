@@ -1,0 +1,5 @@
+"""The commands of sharing."""
+
+import typer
+
+app = typer.Typer()
