@@ -8,13 +8,19 @@ from prefect import get_run_logger
 from prefect.artifacts import create_image_artifact, create_markdown_artifact
 
 from flows.account import Line, read_account, to_markdown
+from flows.page.thumbnails import read_data_uri
 from flows.project import Project
-from flows.thumbnails import read_data_uri
 from harvest.records import Scan, ScanState
 
 SHOWN = 3
 LISTED = 500
 """Failures in the table; an artifact is one row of the server's database."""
+
+PICTURES = {
+    "crop-sheets": "What was found within the mounts",
+    "curve": "Loss over the steps of the training",
+    "test": "A print of the test split, and what the model makes of its lightness",
+}
 
 FAILURES_HEAD = "| scan | state | why | item | file | title |\n|---|---|---|---|---|---|\n"
 
@@ -67,8 +73,15 @@ def _to_failure_row(scan: Scan) -> str:
 
 
 def publish_pictures(key: str, paths: Sequence[Path]) -> None:
-    """Put the first few pictures of a stage into the run."""
+    """Put the first few pictures of a stage into the run.
+
+    Args:
+        key: What they are of, one of `PICTURES`.
+        paths: All there are.
+    """
     for number, path in enumerate(paths[:SHOWN], 1):
         create_image_artifact(
-            key=f"{key}-{number}", image_url=read_data_uri(path, width=960), description=path.name
+            key=f"{key}-{number}",
+            image_url=read_data_uri(path, width=960),
+            description=f"{PICTURES[key]}: {number} of {len(paths)}, `{path.name}`",
         )

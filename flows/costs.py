@@ -5,7 +5,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -27,9 +27,9 @@ class Cost:
     own_s: float
     """Of these, in the body of the flow: the stage's own work."""
     cpu_s: float
-    """Processor time of its process, and of those it started and waited for."""
+    """Processor time of its process and of all that it started, pool workers among them."""
     peak_bytes: int
-    """Largest resident memory of one of these processes."""
+    """Largest resident memory of one process, pool workers left out."""
 
 
 @dataclass(slots=True)
@@ -87,6 +87,20 @@ def _sum_up(stage: str, *, own_s: float) -> Cost:
         stage=stage,
         wall_s=round(time.time() - psutil.Process().create_time(), 3),
         own_s=round(own_s, 3),
-        cpu_s=round(sum(one.ru_utime + one.ru_stime for one in used), 3),
+        cpu_s=round(sum(one.ru_utime + one.ru_stime for one in used) + _of_living(), 3),
         peak_bytes=max(one.ru_maxrss for one in used) * PEAK_UNIT,
     )
+
+
+def _of_living() -> float:
+    """Sum the processor time of children that still run, and of theirs that have ended.
+
+    Pool workers are children of the fork server, which lives as long as this process.
+    """
+    seconds = 0.0
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            times = child.cpu_times()
+            seconds += times.user + times.system
+            seconds += times.children_user + times.children_system
+    return seconds

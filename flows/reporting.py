@@ -6,7 +6,7 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_link_artifact
 
-from flows.page import Harvested, render_report
+from flows.page.report import Harvested, render_report
 from flows.params import Params
 from flows.project import Project
 from flows.source import scope_of

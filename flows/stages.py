@@ -84,6 +84,6 @@ STAGES = (
         "report",
         "flows.reporting:report",
         "Draw everything on one page.",
-        ("flows.page", "flows.source", "harvest.ledger"),
+        ("flows.page.report", "flows.source", "harvest.ledger"),
     ),
 )

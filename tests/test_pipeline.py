@@ -16,6 +16,7 @@ from preprocess.lab import to_lightness
 from preprocess.manifest import CROPS_SCHEMA, GROUPS_SCHEMA
 from replica.catalogue import list_rows
 from replica.truth import find_truth
+from tests.axe import find_violations
 from tests.pipeline import Checkout, make_project
 
 SMALL = (
@@ -86,8 +87,8 @@ def test_the_report_fits_a_browser_and_requests_nothing(
         page.goto((made.data / "report.html").as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         shown = "[...document.images].every(i => i.complete && i.naturalWidth > 0)"
-        page.evaluate("for (const i of document.images) i.loading = 'eager'")
         page.wait_for_function(shown)
+        assert find_violations(page) == []
         browser.close()
     assert [url for url in outside if not url.startswith(("data:", "file:"))] == []
 

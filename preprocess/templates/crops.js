@@ -79,7 +79,7 @@ function refresh({ stay = false } = {}) {
 }
 
 function drawFilters() {
-  $("#filters").replaceChildren(...FILTERS.map(([name, test], number) => make(
+  refill($("#filters"), ...FILTERS.map(([name, test], number) => make(
     "button",
     { type: "button", "aria-pressed": String(number === chosen), onclick: () => filter(number) },
     `${name} ${page.rows.filter(test).length.toLocaleString("en")}`,

@@ -107,7 +107,7 @@ function refresh({ stay = false } = {}) {
 
 function drawFilters() {
   const shown = FILTERS.map(([name, test], number) => [name, page.rows.filter(test).length, number]);
-  $("#filters").replaceChildren(...shown
+  refill($("#filters"), ...shown
     .filter(([name, count]) => count || ALWAYS.has(name))
     .map(([name, count, number]) => make(
       "button",
@@ -168,7 +168,7 @@ setInterval(() => { if (blinking && !still.matches) swap(); }, 650);
 function drawLarge() {
   const row = leaves.row;
   $("#name").textContent = row.scans[0].title === row.scans[1].title ? row.scans[0].title : row.scans.map((scan) => scan.title).join(" / ");
-  $("#large").replaceChildren(drawPair(row, leaves.here, { large: true }));
+  refill($("#large"), drawPair(row, leaves.here, { large: true }));
   $("#prev").disabled = leaves.here === 0;
   $("#next").disabled = leaves.here === leaves.rows.length - 1;
 }

@@ -23,6 +23,14 @@ function makeSvg(tag, traits = {}) {
   return element;
 }
 
+/** Put new elements in the place of old ones; what had the focus keeps it, by its place. */
+function refill(box, ...children) {
+  const stops = () => [...box.querySelectorAll("button:not(:disabled), [tabindex]")];
+  const place = stops().indexOf(document.activeElement);
+  box.replaceChildren(...children);
+  if (place >= 0) stops().slice(0, place + 1).at(-1)?.focus({ preventScroll: true });
+}
+
 const words = (text) => text.replaceAll("_", " ");
 
 /** Say for a while what was done, or at length what went wrong. */
@@ -178,7 +186,7 @@ class Leaves {
   redraw() {
     const first = this.leaf * this.size;
     const shown = this.rows.slice(first, first + this.size);
-    $("#grid").replaceChildren(...shown.map((row, place) => make("li", {}, this.draw(row, first + place))));
+    refill($("#grid"), ...shown.map((row, place) => make("li", {}, this.draw(row, first + place))));
     $("#none").hidden = shown.length > 0;
     const to = (first + shown.length).toLocaleString("en"), all = this.rows.length.toLocaleString("en");
     $("#where").textContent = shown.length ? `${(first + 1).toLocaleString("en")}–${to} of ${all}` : "none";

@@ -1,7 +1,9 @@
+import time
 from pathlib import Path
 
 import pytest
 
+from flows.batches import worker_processes
 from flows.costs import measured, read_costs
 
 
@@ -13,6 +15,17 @@ def test_a_stage_that_ends_well_leaves_what_it_cost(tmp_path: Path) -> None:
     assert 0 <= cost.own_s <= cost.wall_s
     assert cost.peak_bytes > 1_000_000
     assert cost.cpu_s > 0
+
+
+def test_the_work_of_pool_workers_is_counted(tmp_path: Path) -> None:
+    with (
+        measured(tmp_path, "crop"),
+        worker_processes(1, preload="flows.costs") as pool,
+    ):
+        pool.submit(sum, range(30_000_000)).result()
+        of_worker = pool.submit(time.process_time).result()
+        of_ours = time.process_time()
+    assert read_costs(tmp_path)["crop"].cpu_s >= of_worker + of_ours - 0.1
 
 
 def test_a_stage_that_fails_leaves_the_costs_of_its_last_good_run(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from flows.project import Project
 from flows.review import make_app
 from preprocess.overrides import PairOverride, read_pair_overrides
 from preprocess.records import Outcome
+from tests.axe import REACHABLE, find_violations, tab_through
 from tests.browsing import browsing
 from tests.reviewing import CORNERS, SHAS, draw_project, read_crops
 
@@ -119,3 +120,62 @@ def test_a_verdict_of_a_key_ends_in_the_table(
     page.keyboard.press("0")
     expect(page.locator(".tag.wait")).to_have_count(0)
     assert read_pair_overrides(path) == {}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(
+    ("path", "keys"), [("/crops/crops.html", "ja"), ("/dedupe/dedupe.html", "1")]
+)
+def test_axe_finds_nothing_on_a_page_nor_in_what_it_opens(
+    browse: Callable[..., Page], path: str, keys: str, width: int
+) -> None:
+    page = browse(path, width)
+    assert find_violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for key in keys:
+        page.keyboard.press(key)
+    page.wait_for_selector(".tag.wait")
+    assert find_violations(page) == []
+    page.keyboard.press("Enter")
+    expect(page.locator("#view")).to_be_visible()
+    assert find_violations(page) == []
+    page.keyboard.press("Escape")
+    page.locator("#ask").click()
+    expect(page.locator("#help")).to_be_visible()
+    assert find_violations(page) == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("path", ["/crops/crops.html", "/dedupe/dedupe.html"])
+def test_the_keyboard_reaches_everything_and_sees_where_it_is(
+    browse: Callable[..., Page], path: str
+) -> None:
+    page = browse(path)
+    page.wait_for_load_state("networkidle")
+    stops = tab_through(page)
+    assert [stop for stop in stops if not stop["seen"]] == []
+    shown = page.locator(f":is({REACHABLE}):not(dialog *)")
+    assert len(stops) == shown.filter(visible=True).count()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("path", ["/crops/crops.html", "/dedupe/dedupe.html"])
+def test_a_filter_pressed_by_key_keeps_the_focus(browse: Callable[..., Page], path: str) -> None:
+    page = browse(path)
+    page.wait_for_load_state("networkidle")
+    page.locator("#filters button").nth(1).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#filters button").nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#filters button").nth(1)).to_be_focused()
+
+
+@pytest.mark.browser
+def test_a_verdict_by_its_button_keeps_the_focus(browse: Callable[..., Page]) -> None:
+    page = browse("/dedupe/dedupe.html")
+    page.keyboard.press("Enter")
+    verdict = page.locator("#view .verdicts button").nth(1)
+    verdict.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#view .tag.wait")
+    expect(verdict).to_be_focused()

@@ -1,6 +1,6 @@
 """What the report says of the leak audit."""
 
-from flows.page_leaks import say_alarm, say_audit
+from flows.page.leaks import SHOWN, choose, say_alarm, say_audit
 from preprocess.audit import Audit, Neighbour
 from preprocess.leaks import Confirmed, Verdict
 
@@ -43,3 +43,10 @@ def test_the_audit_counts_what_it_looked_at() -> None:
 def test_no_training_view_is_said() -> None:
     nothing = Audit((), {"test": (0,) * 65, "val": (0,) * 65}, {10: 0, 14: 0}, "", 0, ())
     assert "no training view" in say_audit(nothing, [])
+
+
+def test_every_doubtful_pair_is_shown_and_of_the_others_the_nearest() -> None:
+    clear = [Confirmed(NEAR, Verdict.CLEAR, 0.01 * number, 0.1) for number in range(12)]
+    leak = Confirmed(NEAR, Verdict.LEAK, 0.97, 0.9)
+    assert choose([*clear, leak]) == [leak, *clear[: SHOWN - 1]]
+    assert choose([leak] * 20) == [leak] * 20

@@ -4,15 +4,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.figures import draw_distances
+from flows.page.figures import draw_distances
+from flows.page.thumbnails import read_data_uri
 from flows.params import Params
 from flows.project import Project
-from flows.thumbnails import read_data_uri
 from harvest.manifest import SCANS_SCHEMA, read_manifest
 from preprocess.audit import NEAR_BITS, Audit, audit_leaks
 from preprocess.leaks import Confirmed, Verdict, confirm_leaks
 from preprocess.manifest import CROPS_SCHEMA, GROUPS_SCHEMA, SAMPLES_SCHEMA
 from preprocess.split import Split
+
+WIDTH = 300
+"""Of a picture, in pixels."""
+
+SHOWN = 6
+"""Pairs on the page; more where more are doubtful."""
 
 VERDICTS = {
     Verdict.CLEAR: "two views",
@@ -48,8 +54,19 @@ def gather_leaks(project: Project, params: Params) -> dict[str, Any]:
         "leaks_text": say_audit(audit, looked),
         "leaks_alarm": say_alarm(looked),
         "leaks_distances": draw_distances(audit.histograms[Split.TEST], near=max(NEAR_BITS)),
-        "leaks": [_show(one, paths) for one in looked],
+        "leaks": [_show(one, paths) for one in choose(looked)],
     }
+
+
+def choose(looked: Sequence[Confirmed]) -> list[Confirmed]:
+    """Choose the pairs to show: each that is not plainly two views, then the nearest.
+
+    Args:
+        looked: The nearest pairs, laid over one another, nearest first.
+    """
+    doubtful = [one for one in looked if one.verdict is not Verdict.CLEAR]
+    clear = [one for one in looked if one.verdict is Verdict.CLEAR]
+    return doubtful + clear[: max(0, SHOWN - len(doubtful))]
 
 
 def say_audit(audit: Audit, looked: Sequence[Confirmed]) -> str:
@@ -94,8 +111,8 @@ def _show(one: Confirmed, paths: dict[str, Path]) -> dict[str, str]:
     near = one.neighbour
     turned = ", mirrored" if near.mirrored else ""
     return {
-        "left": read_data_uri(paths[near.scan_id], width=360),
-        "right": read_data_uri(paths[near.other_id], width=360),
+        "left": read_data_uri(paths[near.scan_id], width=WIDTH),
+        "right": read_data_uri(paths[near.other_id], width=WIDTH),
         "label": f"{near.scan_id} ({near.split}) and {near.other_id} (train): {near.distance} bits"
         f"{turned}, correlation {one.score:.2f}: {VERDICTS[one.verdict]}",
     }

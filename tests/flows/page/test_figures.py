@@ -2,7 +2,9 @@
 
 import base64
 
-from flows.figures import draw_distances, draw_reliability
+import numpy as np
+
+from flows.page.figures import draw_chroma, draw_distances, draw_reliability
 
 
 def read_svg(uri: str) -> str:
@@ -26,3 +28,12 @@ def test_a_figure_is_the_same_bytes_again() -> None:
     counts = [0, 0, 1, 0, 3, *[0] * 60]
     assert draw_distances(counts, near=14) == draw_distances(counts, near=14)
     assert draw_distances(counts, near=14) != draw_distances(counts[::-1], near=14)
+
+
+def test_the_density_of_a_and_b_is_drawn_as_a_picture_and_is_the_same_bytes_again() -> None:
+    counts = np.zeros((64, 64))
+    counts[40, 36] = 9
+    assert "<image" in read_svg(draw_chroma(counts))
+    assert draw_chroma(counts) == draw_chroma(counts)
+    assert draw_chroma(counts) != draw_chroma(counts.T)
+    assert "green to red" in read_svg(draw_chroma(np.zeros((64, 64))))

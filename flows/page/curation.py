@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from flows.account import Line
-from flows.figures import draw_reliability
+from flows.page.figures import draw_reliability
+from flows.page.thumbnails import array_data_uri, read_data_uri
 from flows.project import Project
-from flows.thumbnails import array_data_uri, read_data_uri
 from harvest.manifest import SCANS_SCHEMA, read_manifest
 from preprocess.calibration import RELIABILITY
 from preprocess.lab import from_bytes, to_rgb
@@ -20,9 +20,12 @@ from train.evaluation import read_split
 
 Row = dict[str, Any]
 
-TWINS = 24
-SHEETS = 6
+TWINS = 6
+SHEETS = 2
 """Contact sheets on the page; the rest lie in data/crops/."""
+
+WIDTH = 300
+"""Of a picture in a pair, in pixels; that of a sheet is larger."""
 
 OUTCOMES = {
     "same_scan": "the same scan",
@@ -56,7 +59,7 @@ def gather_curation(
         "crops_text": _say_sheets(len(sheets)),
         "reliability": draw_reliability(RELIABILITY),
         "sheets": [
-            {"src": read_data_uri(path, width=1280), "label": path.stem} for path in sheets[:SHEETS]
+            {"src": read_data_uri(path, width=1000), "label": path.stem} for path in sheets[:SHEETS]
         ],
     }
 
@@ -69,7 +72,7 @@ def sample_uri(sample: Sample, lab: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
         lab: Its bytes, shape (S, S, 3), uint8, as in a shard.
     """
     top, left, bottom, right = sample.info.valid
-    return array_data_uri(to_rgb(from_bytes(lab[top:bottom, left:right])), width=320)
+    return array_data_uri(to_rgb(from_bytes(lab[top:bottom, left:right])), width=WIDTH)
 
 
 def _pair(sample: Sample, titles: Mapping[str, str]) -> dict[str, str]:
@@ -103,7 +106,7 @@ def _twins(project: Project, joined: Sequence[tuple[Row, Row]]) -> list[dict[str
     paths = {row["scan_id"]: row["path"] for row in scans}
 
     def show(row: Row) -> str:
-        return read_data_uri(project.data / paths[row["scan_id"]], width=360)
+        return read_data_uri(project.data / paths[row["scan_id"]], width=WIDTH)
 
     return [
         {
