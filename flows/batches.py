@@ -4,6 +4,7 @@ import math
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -24,6 +25,9 @@ R = TypeVar("R")
 
 BATCH = 50
 """Scans in a task: 50 to 100 keep Prefect's 3 to 5 ms a task out of sight."""
+
+EVERY_S = 1.0
+"""Between two updates of a progress artifact."""
 
 MOST_TASKS = 200
 """Tasks of a stage: more are slow to show, and fill the server's database."""
@@ -51,15 +55,16 @@ def progress(stage: str) -> Iterator[Callable[[float], None]]:
         progress=0.0, key=f"progress-{stage}", description=f"How far `{stage}` is"
     )
     assert isinstance(artifact, UUID)  # a coroutine only where there is an event loop
-    shown = 0
+    shown, since = 0, time.monotonic()
     with bar(stage) as draw:
 
         def show(share: float) -> None:
-            nonlocal shown
+            nonlocal shown, since
             draw(share)
-            # One request for each per cent at most: the artifact is a row in a database.
-            if int(100 * share) > shown:
-                shown = int(100 * share)
+            now = time.monotonic()
+            # The stage waits for the request, and the artifact is a row in a database.
+            if int(100 * share) > shown and (share >= 1 or now - since >= EVERY_S):
+                shown, since = int(100 * share), now
                 update_progress_artifact(artifact, progress=float(shown))
 
         yield show

@@ -92,7 +92,31 @@ def scans(
     run_stage("scans", params, settings, retry=None if retry is None else retry.value)
 
 
+def train(
+    params: ParamsFile = None,
+    settings: Settings = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print the batch script for SLURM; submit nothing."),
+    ] = False,
+) -> None:
+    """Run the stage `train`."""
+    if not dry_run:
+        run_stage("train", params, settings)
+        return
+    from flows.cluster.jobs import describe_job
+    from flows.cluster.script import render_script
+    from flows.params import read_params
+    from flows.project import find_project
+
+    project = find_project(Path.cwd())
+    read = read_params(params or project.root / "params.yaml", settings or ())
+    shards = project.shards(read.preprocess.size)
+    job = describe_job(read.train, shards=shards, state=project.state)
+    typer.echo(render_script(job, read.train.slurm), nl=False)
+
+
 def find_command(stage: Stage) -> Callable[..., None]:
     """Find the command of a stage: one of its own where it takes more than settings."""
-    own: dict[str, Callable[..., None]] = {"catalog": catalog, "scans": scans}
+    own: dict[str, Callable[..., None]] = {"catalog": catalog, "scans": scans, "train": train}
     return own.get(stage.name) or stage_command(stage)

@@ -2,61 +2,80 @@
 
 import json
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, get_run_logger
+from prefect import State, flow, get_run_logger
 
 from flows.artifacts import publish_account, publish_pictures
 from flows.batches import progress
+from flows.cluster.jobs import Watcher, describe_job, train_on_cluster
 from flows.params import Params
 from flows.project import Project
-from train.evaluation import evaluate as evaluate_model
+from flows.watch import or_cancelled, watch_run
 from train.launch import launch_local
 from train.run import RESULT, prepare_run, read_run
 
 
 @flow(name="train", flow_run_name="train-{settings[train][runner]}")
-def train(root: str, settings: dict[str, Any]) -> str:
+def train(root: str, settings: dict[str, Any]) -> str | State[str]:
     """Train the model on the shards."""
     project, params = Project(Path(root)), Params.model_validate(settings)
-    run, log = project.state / "runs" / "train", get_run_logger()
-    prepare_run(
-        run,
-        params.train,
-        shards=project.shards(params.preprocess.size),
-        checkpoints_root=project.state / "checkpoints",
-    )
-    with progress("train") as show:
+
+    def work() -> str:
+        run = _run_job(project, params)
+        model = project.data / "model"
+        if model.exists():
+            shutil.rmtree(model)
+        shutil.move(run / RESULT, model)
+        # The model is there: its checkpoints have done their work.
+        shutil.rmtree(read_run(run).checkpoints)
+        publish_account(project, "train", size=params.preprocess.size)
+        publish_pictures("curve", [model / "curve.png"])
+        return say_model(json.loads((model / "model.json").read_text("utf-8")))
+
+    return or_cancelled(work)
+
+
+def _run_job(project: Project, params: Params) -> Path:
+    """Train where `train.runner` says, and return the run folder with its result."""
+    log, shards = get_run_logger(), project.shards(params.preprocess.size)
+    cancelled = threading.Event()
+    with (
+        progress("train") as show,
+        watch_run(stop=cancelled.set, publish=lambda: None),
+    ):
 
         def on_progress(event: dict[str, Any]) -> None:
             log.info(say_event(event))
             if "step" in event:
                 show(event["step"] / params.train.steps)
 
+        if params.train.runner == "slurm":
+            job = describe_job(params.train, shards=shards, state=project.state)
+            watcher = Watcher(on_progress=on_progress, say=log.info, stopped=cancelled.is_set)
+            train_on_cluster(job, params.train, shards=shards, watcher=watcher)
+            return job.run
+        run = project.state / "runs" / "train"
+        root = project.state / "checkpoints"
+        prepare_run(run, params.train, shards=shards, checkpoints_root=root)
         launch_local(
             run,
             processes=params.train.processes,
             threads=params.train.threads,
             on_progress=on_progress,
+            stopped=cancelled.is_set,
         )
-    model = project.data / "model"
-    if model.exists():
-        shutil.rmtree(model)
-    shutil.move(run / RESULT, model)
-    # The model is there: its checkpoints have done their work.
-    shutil.rmtree(read_run(run).checkpoints)
-    publish_account(project, "train", size=params.preprocess.size)
-    publish_pictures("curve", [model / "curve.png"])
-    record = json.loads((model / "model.json").read_text("utf-8"))
-    best = record["metrics"]["val_dE00"]
-    said = "no sample to validate on" if best is None else f"best validation dE00 {best:.2f}"
-    return f"{record['steps']} steps; {said}"
+        return run
 
 
 @flow(name="evaluate", flow_run_name="evaluate")
 def evaluate(root: str, settings: dict[str, Any]) -> str:
     """Measure the model on the test split."""
+    # It needs torch; the launcher of a training does not, and would wait seconds for it.
+    from train.evaluation import evaluate as evaluate_model
+
     project, params = Project(Path(root)), Params.model_validate(settings)
     out = project.data / "evaluation"
     with progress("evaluate") as show:
@@ -79,6 +98,13 @@ def say_event(event: dict[str, Any]) -> str:
         if name != "event" and value is not None
     ]
     return f"{event['event']}: {', '.join(facts)}"
+
+
+def say_model(record: dict[str, Any]) -> str:
+    """Say in one line what `model.json` says of a model."""
+    best = record["metrics"]["val_dE00"]
+    said = "no sample to validate on" if best is None else f"best validation dE00 {best:.2f}"
+    return f"{record['steps']} steps; {said}"
 
 
 def say_result(figures: dict[str, Any]) -> str:

@@ -17,10 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from preprocess.errors import ShardError
-from preprocess.index import Index, read_index
 from preprocess.samples import SampleInfo
-from train.errors import DataError
+from train.hashes import read_shard_index
 from train.shard import MappedShard, open_shard
 
 _BLOCK = 256
@@ -86,15 +84,6 @@ class Held:
         return len(self.lab_NSS3)
 
 
-def read_hashes(folder: Path) -> dict[str, str]:
-    """Read the SHA-256 of every shard, by name, off the index.
-
-    Raises:
-        DataError: If the index is missing or malformed.
-    """
-    return {shard.name: shard.sha256 for shard in _read_index(folder).shards}
-
-
 def open_split(folder: Path, name: str) -> Split:
     """Map the shards of one split and check their layout.
 
@@ -108,7 +97,7 @@ def open_split(folder: Path, name: str) -> Split:
     Raises:
         DataError: If the index is missing, or a shard is not as the index says.
     """
-    index = _read_index(folder)
+    index = read_shard_index(folder)
     shards = tuple(open_shard(folder, entry) for entry in index.shards if entry.split == name)
     starts = np.cumsum([0, *(len(shard.rows) for shard in shards)], dtype=np.int64)
     return Split(name=name, size=index.size, shards=shards, starts=starts)
@@ -130,10 +119,3 @@ def hold(split: Split, device: torch.device) -> Held:
     boxes = [info.valid for info in split.infos()]
     valid_N4 = torch.tensor(boxes, dtype=torch.int64, device=device).reshape(-1, 4)
     return Held(lab_NSS3=lab_NSS3, valid_N4=valid_N4)
-
-
-def _read_index(folder: Path) -> Index:
-    try:
-        return read_index(folder)
-    except ShardError as exc:
-        raise DataError(str(exc)) from exc

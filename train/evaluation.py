@@ -1,7 +1,8 @@
 """Edge: a model and the test split to figures, one row for each sample and method, and pictures.
 
 `metrics.json` holds what `train.scores.summarise` says of the test split, and under `pairs` the
-same of the real negatives whose view is in the test split.
+same of the real negatives whose view is in the test split. `summary.json` holds the few figures
+of it that `dvc metrics` shows.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,6 +38,12 @@ SCHEMA: Final = pa.schema(
     [pa.field(name, pa.string(), False) for name in ("track", "key", "view_id", "method")]
     + [pa.field(name, pa.float64(), False) for name in NUMBERS]
 )
+
+REFERENCE: Final = "lightness_by_row"
+"""The baseline to beat: the best guess from lightness and height alone."""
+
+SUMMARY_DIGITS: Final = 3
+"""Decimals in the summary, so that a line of `dvc metrics show` takes 80 columns."""
 
 MORE: Final = (
     "raise replica.items in params.yaml, or harvest more, and run the stages up to "
@@ -110,7 +117,7 @@ def read_split(shards: Path, split: str) -> Iterator[Sample]:
             except (tarfile.TarError, OSError, ValueError) as exc:
                 raise EvaluationError(
                     f"{shards / shard.name}: expected a shard as the index describes it, got: "
-                    f"{exc}; run `photochrom shards` again"
+                    f"{exc}; run `photochrom shards` again, or `dvc pull` it"
                 ) from exc
 
 
@@ -144,11 +151,35 @@ def _fit_palette(shards: Path) -> Palette:
         ) from exc
 
 
+def to_summary(figures: dict[str, Any]) -> dict[str, float]:
+    """Take out of all figures of the test split the few that two runs are compared by.
+
+    Args:
+        figures: What `train.scores.summarise` says of the test split, which has samples.
+
+    Returns:
+        `dE00` and `psnr` of the model; `gain`, its dE00 less that of the table of lightness by
+        row, below 0 where it is the better one; `gain_high`, the upper end of that difference's
+        95 % interval; and `views`.
+    """
+    gain = figures["difference"][REFERENCE]["de00"]
+    measured = {
+        "dE00": figures[MODEL]["de00"]["mean"],
+        "gain": gain["mean"],
+        "gain_high": gain["high"],
+        "psnr": figures[MODEL]["psnr"]["mean"],
+    }
+    summary = {name: round(value, SUMMARY_DIGITS) for name, value in measured.items()}
+    return summary | {"views": figures["views"]}
+
+
 def _write_figures(folder: Path, rows: Sequence[Row]) -> None:
     folder.mkdir(parents=True)
     figures = summarise([row for row in rows if row.track == "test"])
     figures["pairs"] = summarise([row for row in rows if row.track == "pairs"])
     (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    summary = to_summary(figures)
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     records = [
         asdict(row) | {name: round(getattr(row, name), DIGITS) for name in NUMBERS} for row in rows
     ]

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 
 from train.checkpoint import read_checkpoint, write_checkpoint
-from train.data import Held, Split, hold, open_split, read_hashes
+from train.data import Held, Split, hold, open_split
 from train.errors import DataError
 from train.export import Source, export_model
+from train.hashes import read_hashes
 from train.loop import Job, Progress, fit
 from train.params import TrainParams
 from train.run import PROGRESS, RESULT, Run

@@ -33,7 +33,14 @@ class _Rank:
     log: Path
 
 
-def launch_local(run: Path, *, processes: int, threads: int, on_progress: Progress) -> None:
+def launch_local(
+    run: Path,
+    *,
+    processes: int,
+    threads: int,
+    on_progress: Progress,
+    stopped: Callable[[], bool] = lambda: False,
+) -> None:
     """Train a run here and return when its result is written.
 
     Args:
@@ -41,6 +48,7 @@ def launch_local(run: Path, *, processes: int, threads: int, on_progress: Progre
         processes: Ranks to start.
         threads: CPU threads of each.
         on_progress: Called in this thread with every event of `progress.jsonl`.
+        stopped: Says whether the run was cancelled; the ranks then save and end.
 
     Raises:
         TrainError: If a rank fails; the message ends with the last lines of its log. Or if the
@@ -58,9 +66,11 @@ def launch_local(run: Path, *, processes: int, threads: int, on_progress: Progre
         while running:
             # First look whether they run, then read: so the last events are not missed.
             running = any(rank.process.poll() is None for rank in ranks)
-            for event in _read_events(progress):
+            for event in read_events(progress):
                 on_progress(event)
             _check(ranks)
+            if running and stopped():
+                raise TrainError("the training was cancelled; its state is saved")
             time.sleep(_POLL_S if running else 0)
 
 
@@ -100,8 +110,12 @@ def _start(run: Path, number: int, environ: dict[str, str]) -> _Rank:
     return _Rank(number=number, process=process, log=log)
 
 
-def _read_events(progress: BinaryIO) -> Iterator[dict[str, Any]]:
-    """Read the whole lines that have come since the last call."""
+def read_events(progress: BinaryIO) -> Iterator[dict[str, Any]]:
+    """Read the whole lines of `progress.jsonl` that have come since the last call.
+
+    Args:
+        progress: The file, open, where the last call left it.
+    """
     while True:
         start = progress.tell()
         line = progress.readline()
@@ -111,15 +125,19 @@ def _read_events(progress: BinaryIO) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
 
 
+def last_lines(log: Path) -> list[str]:
+    """Read the end of a log, whatever its bytes."""
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
+
+
 def _check(ranks: list[_Rank]) -> None:
     codes = {rank.number: rank.process.poll() for rank in ranks}
     failed = [rank for rank in ranks if codes[rank.number] not in (None, 0, STOPPED)]
     if failed:
         rank = failed[0]
-        lines = rank.log.read_text(encoding="utf-8", errors="replace").splitlines()
         raise TrainError(
             f"rank {rank.number} of the training ended with code {codes[rank.number]}; "
-            f"{rank.log} ends with:\n" + "\n".join(lines[-_LOG_LINES:])
+            f"{rank.log} ends with:\n" + "\n".join(last_lines(rank.log))
         )
     if all(code is not None for code in codes.values()) and STOPPED in codes.values():
         raise TrainError("the training was asked to stop and saved its state; run it again")

@@ -1,8 +1,84 @@
 """Settings of training: the `train` section of params.yaml."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,:@+/-]*$")]
+"""A word that SLURM or `module` takes: no space, quote or line break can slip in with it."""
+
+Folder = Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f]*$")]
+"""An absolute path, on one line."""
+
+OURS = frozenset(
+    {
+        *("array", "chdir", "dependency", "error", "export", "job-name", "nodes", "ntasks"),
+        *("ntasks-per-node", "output", "parsable", "signal", "test-only", "wait", "wrap"),
+    }
+)
+"""Options of sbatch that the runner sets, or could not do its work with."""
+
+
+def _not_ours(line: str) -> str:
+    name = line[2:].partition("=")[0]
+    if name in OURS:
+        raise ValueError(f"--{name} is set by the runner; leave it out")
+    return line
+
+
+Option = Annotated[
+    str, Field(pattern=r"^--[a-z][a-z-]*(=[^\s\x00-\x1f\x7f#]+)?$"), AfterValidator(_not_ours)
+]
+"""A long option of sbatch, as it stands after `#SBATCH `."""
+
+
+class SlurmParams(BaseModel, frozen=True, extra="forbid"):
+    """The `train.slurm` record: what to ask of a SLURM cluster; null is left to the site."""
+
+    partition: Name | None
+    """Partition, or several with commas."""
+
+    account: Name | None
+    """Account that pays."""
+
+    qos: Name | None
+    """Quality of service."""
+
+    nodes: int = Field(ge=1, le=1024)
+    """Machines."""
+
+    gpus_per_node: int | None = Field(ge=1, le=64)
+    """GPUs of each machine, one process for each; null asks for none and starts one process."""
+
+    gpu_type: Name | None
+    """Kind of GPU, as the site calls it."""
+
+    cpus_per_gpu: int | None = Field(ge=1, le=512)
+    """Processor cores of each process."""
+
+    memory_per_gpu: str | None = Field(pattern=r"^[1-9][0-9]*[MGT]$")
+    """Memory for each process, such as 32G."""
+
+    time_limit_min: int | None = Field(ge=1)
+    """Longest time of the job, in minutes."""
+
+    signal_lead_s: int | None = Field(ge=1, le=65535)
+    """So long before the limit the processes are told to save and end."""
+
+    modules: tuple[Name, ...]
+    """Environment modules to load, in order."""
+
+    venv: Folder | None
+    """Virtual environment with the `train` extra; null is that of the submitting process."""
+
+    scratch: Folder | None
+    """Folder, of this checkout alone, for the run and its checkpoints; null is .photochrom."""
+
+    extra: tuple[Option, ...]
+    """Further options of sbatch, such as --constraint=a100."""
+
+    poll_s: float = Field(gt=0, le=600)
+    """Seconds between two looks at the job."""
 
 
 class TrainParams(BaseModel, frozen=True, extra="forbid"):
@@ -50,11 +126,14 @@ class TrainParams(BaseModel, frozen=True, extra="forbid"):
     validate_every: int = Field(ge=1)
     """Steps between two looks at the validation split; a checkpoint is saved at each."""
 
-    runner: Literal["local"]
-    """Where the job runs."""
+    runner: Literal["local", "slurm"]
+    """Where the job runs: here, or on the cluster that `slurm` describes."""
 
     processes: int = Field(ge=1, le=64)
     """Processes of a local run; one per GPU where there are any."""
 
     threads: int = Field(ge=1, le=256)
     """CPU threads of each process."""
+
+    slurm: SlurmParams
+    """What a cluster is asked for, when the runner is `slurm`."""

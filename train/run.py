@@ -18,8 +18,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from train.data import read_hashes
 from train.errors import TrainError
+from train.hashes import read_hashes
 from train.params import TrainParams
 
 SETTINGS, PROGRESS, RESULT = "run.json", "progress.jsonl", "result"
@@ -27,7 +27,7 @@ SETTINGS, PROGRESS, RESULT = "run.json", "progress.jsonl", "result"
 STOPPED = 75
 """Exit code of a rank that was asked to stop and saved its state (EX_TEMPFAIL): start it again."""
 
-WHERE_IT_RUNS = frozenset({"runner", "processes", "threads"})
+WHERE_IT_RUNS = frozenset({"runner", "processes", "threads", "slurm"})
 """Settings that do not decide what is learned."""
 
 

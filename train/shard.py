@@ -20,7 +20,7 @@ from preprocess.samples import BLOCK, JSON_BYTES, SampleInfo, from_json
 from train.errors import DataError
 
 _NAME, _SIZE, _MAGIC = slice(0, 100), slice(124, 135), slice(257, 262)
-_AGAIN = "run `photochrom shards` again"
+_AGAIN = "run `photochrom shards` again, or `dvc pull` it where it was shared"
 
 
 @dataclass(frozen=True, slots=True)

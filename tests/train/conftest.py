@@ -16,6 +16,25 @@ from train.params import TrainParams
 
 SIZE = 64
 
+SLURM: dict[str, object] = {
+    "partition": None,
+    "account": None,
+    "qos": None,
+    "nodes": 1,
+    "gpus_per_node": None,
+    "gpu_type": None,
+    "cpus_per_gpu": 1,
+    "memory_per_gpu": None,
+    "time_limit_min": 10,
+    "signal_lead_s": None,
+    "modules": [],
+    "venv": None,
+    "scratch": None,
+    "extra": [],
+    "poll_s": 0.2,
+}
+"""One process on one machine without GPUs."""
+
 MakeShards = Callable[..., Path]
 MakeParams = Callable[..., TrainParams]
 
@@ -63,29 +82,33 @@ def write_tar(path: Path, samples: Sequence[Sample]) -> None:
                 tar.addfile(header, io.BytesIO(content))
 
 
+def write_shards(folder: Path, *, size: int = SIZE, **splits: Sequence[int]) -> Path:
+    """Write a folder of toy shards: for each split the sizes of its shards."""
+    folder.mkdir(parents=True)
+    entries = []
+    number = 0
+    for split, counts in sorted(splits.items()):
+        for place, count in enumerate(counts):
+            samples = [
+                make_sample(number + extra, split=split, size=size) for extra in range(count)
+            ]
+            number += count
+            path = folder / f"{split}-{place:06d}.tar"
+            write_tar(path, samples)
+            entries.append(
+                describe_shard(path, name=path.name, split=split, samples=count, size=size)
+            )
+    entries.sort(key=lambda shard: shard.name)
+    write_index(folder, Index(size, tuple(entries)))
+    return folder
+
+
 @pytest.fixture
 def make_shards(tmp_path: Path) -> MakeShards:
-    """Write a folder of toy shards: for each split the sizes of its shards."""
+    """Write toy shards into a folder of a name."""
 
     def make(name: str = "shards", *, size: int = SIZE, **splits: Sequence[int]) -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        entries = []
-        number = 0
-        for split, counts in sorted(splits.items()):
-            for place, count in enumerate(counts):
-                samples = [
-                    make_sample(number + extra, split=split, size=size) for extra in range(count)
-                ]
-                number += count
-                path = folder / f"{split}-{place:06d}.tar"
-                write_tar(path, samples)
-                entries.append(
-                    describe_shard(path, name=path.name, split=split, samples=count, size=size)
-                )
-        entries.sort(key=lambda shard: shard.name)
-        write_index(folder, Index(size, tuple(entries)))
-        return folder
+        return write_shards(tmp_path / name, size=size, **splits)
 
     return make
 
@@ -119,6 +142,7 @@ def make_params() -> MakeParams:
             "runner": "local",
             "processes": 1,
             "threads": 1,
+            "slurm": SLURM,
         }
         return TrainParams.model_validate(settings | changed)
 

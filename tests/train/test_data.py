@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from tests.train.conftest import SIZE, MakeShards, make_sample
-from train.data import hold, open_split, read_hashes
+from train.data import hold, open_split
 from train.errors import DataError
+from train.hashes import read_hashes
 
 
 def test_a_batch_over_several_shards_comes_in_the_order_asked_for(make_shards: MakeShards) -> None:

@@ -152,6 +152,19 @@ def test_a_model_that_is_the_table_scores_as_the_table_and_better_than_grey(plac
     assert figures["model"]["cf_gap_abs"]["mean"] >= abs(figures["model"]["cf_gap"]["mean"])
 
 
+def test_the_summary_is_flat_and_says_what_the_figures_say(place: Path) -> None:
+    figures = run(place)
+    summary = json.loads((place / "evaluation" / "summary.json").read_text())
+    gain = figures["difference"]["lightness_by_row"]["de00"]
+    assert summary == {
+        "dE00": round(figures["model"]["de00"]["mean"], 3),
+        "gain": round(gain["mean"], 3),
+        "gain_high": round(gain["high"], 3),
+        "psnr": round(figures["model"]["psnr"]["mean"], 3),
+        "views": 14,
+    }
+
+
 def test_real_negatives_are_measured_apart_and_only_those_of_test_views(place: Path) -> None:
     figures = run(place)
     assert (figures["pairs"]["samples"], figures["pairs"]["views"]) == (1, 1)

@@ -70,6 +70,21 @@ def test_a_rank_that_fails_says_why(make_run: Any) -> None:
     assert not find_ranks(run)
 
 
+def test_a_cancelled_training_saves_its_state_and_ends(make_run: Any) -> None:
+    run = make_run("run", steps=100_000, validate_every=100_000)
+    events: list[dict[str, Any]] = []
+    with pytest.raises(TrainError, match="was cancelled; its state is saved"):
+        launch_local(
+            run.folder,
+            processes=1,
+            threads=1,
+            on_progress=events.append,
+            stopped=lambda: any(event["event"] == "step" for event in events),
+        )
+    assert not find_ranks(run)
+    assert len(list(run.checkpoints.iterdir())) == 1
+
+
 @pytest.mark.drill
 def test_a_rank_that_is_killed_ends_the_others(make_run: Any) -> None:
     run = make_run("run", steps=100_000, validate_every=100_000)

@@ -1,0 +1,1 @@
+"""The cluster: a training run as a SLURM job."""

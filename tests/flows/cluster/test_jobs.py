@@ -1,0 +1,223 @@
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.cluster.jobs import Watcher, describe_job, train_on_cluster
+from flows.cluster.script import Job
+from flows.errors import ClusterError
+from tests.flows.cluster.conftest import Programs
+from tests.train.conftest import SLURM, write_shards
+from train.errors import TrainError
+from train.params import TrainParams
+
+SHOW = "echo JobState=$(cat state) Reason=None ExitCode=$(cat code)"
+SBATCH = """\
+run=$(dirname "$2"); echo "$run" > run; echo COMPLETED > state; echo 0:0 > code
+echo '{"event": "step", "step": 1}' >> "$run/progress.jsonl"
+echo out of paper > "$run/job-7.log"
+"""
+
+
+class Told:
+    """What a watcher was told."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.lines: list[str] = []
+        self.cancelled = False
+
+    def watcher(self) -> Watcher:
+        return Watcher(self.events.append, self.lines.append, lambda: self.cancelled)
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Path:
+    return write_shards(tmp_path / "shards", train=[2])
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> TrainParams:
+    settings: dict[str, Any] = {
+        "model": "small",
+        "input": 32,
+        "steps": 6,
+        "batch": 4,
+        "lr": 2e-3,
+        "weight_decay": 0.05,
+        "warmup": 0.2,
+        "ema": 0.9,
+        "huber_beta": 5.0,
+        "dropout": 0.1,
+        "degrade": 0.5,
+        "precision": "fp32",
+        "seed": 3,
+        "validate_every": 2,
+        "runner": "slurm",
+        "processes": 1,
+        "threads": 1,
+        "slurm": SLURM | {"poll_s": 0.05, "scratch": str(tmp_path / "scratch")},
+    }
+    return TrainParams.model_validate(settings)
+
+
+@pytest.fixture
+def job(params: TrainParams, shards: Path, tmp_path: Path) -> Job:
+    return describe_job(params, shards=shards, state=tmp_path / "state")
+
+
+@pytest.fixture
+def slurm(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """Programs of a cluster whose jobs are over at once, with a result."""
+    monkeypatch.setattr("flows.cluster.jobs.SETTLE_S", 0.0)
+    programs.write("squeue", "cat queued 2> /dev/null; true")
+    programs.write("scontrol", SHOW)
+    programs.write("scancel", "echo CANCELLED > state; echo 0:15 > code")
+    programs.write("sbatch", f'{SBATCH}mkdir "$run/result"; echo 7')
+    return programs
+
+
+def test_where_it_runs_is_written_down_and_names_no_run(
+    job: Job, params: TrainParams, shards: Path, tmp_path: Path
+) -> None:
+    assert job.run == tmp_path / "scratch" / "runs" / job.key
+    assert job.python == Path(sys.executable)
+    changed = params.slurm.model_copy(update={"scratch": None, "nodes": 9, "venv": "/venv"})
+    other = params.model_copy(update={"slurm": changed, "runner": "local"})
+    again = describe_job(other, shards=shards, state=tmp_path / "state")
+    assert again == Job(job.key, tmp_path / "state" / "runs" / job.key, Path("/venv/bin/python"))
+    assert not job.run.exists()
+
+
+def test_a_folder_that_no_script_can_hold_is_an_error(
+    params: TrainParams, shards: Path, tmp_path: Path
+) -> None:
+    changed = params.slurm.model_copy(update={"scratch": "/100%"})
+    with pytest.raises(ClusterError, match=r"set train\.slurm\.scratch"):
+        describe_job(params.model_copy(update={"slurm": changed}), shards=shards, state=tmp_path)
+
+
+def test_a_job_is_submitted_watched_and_its_result_awaited(
+    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+) -> None:
+    train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    assert slurm.asked("sbatch") == [f"sbatch --parsable {job.run}/job.sh"]
+    assert told.events == [{"event": "step", "step": 1}]
+    assert told.lines == [
+        f"submitted job 7 ({job.name}); its output goes to {job.run}/job-7.log",
+        "job 7 is COMPLETED",
+    ]
+    settings = json.loads((job.run / "run.json").read_text())
+    assert Path(settings["checkpoints"]).parents[1] == job.run.parents[1]
+
+
+def test_a_job_that_ended_while_nobody_waited_is_not_submitted_again(
+    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+) -> None:
+    for _ in range(2):
+        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    assert len(slurm.asked("sbatch")) == 1
+    shutil.rmtree(job.run / "result")  # collected
+    train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    assert len(slurm.asked("sbatch")) == 2
+
+
+def test_a_job_that_runs_is_found_again(
+    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+) -> None:
+    train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    (job.run / "result").rename(job.run / "partial")
+    (slurm.folder / "queued").write_text(f"7 RUNNING {job.run}\n")
+    slurm.write("scontrol", f'mv "$(cat run)/partial" "$(cat run)/result"; {SHOW}')
+    train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    assert len(slurm.asked("sbatch")) == 1
+    assert any("job 7" in line and "was submitted before" in line for line in told.lines)
+
+
+def test_a_job_that_is_ending_is_let_end_before_another_is_submitted(
+    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+) -> None:
+    (slurm.folder / "queued").write_text(f"6 COMPLETING {job.run}\n")
+    slurm.write("squeue", "cat queued 2> /dev/null; rm -f queued")
+    train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    assert len(slurm.asked("squeue")) == 2
+    assert len(slurm.asked("sbatch")) == 1
+
+
+def test_a_job_that_does_not_end_is_an_error(
+    job: Job,
+    params: TrainParams,
+    shards: Path,
+    slurm: Programs,
+    told: Told,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("flows.cluster.jobs.PATIENCE_S", 0.0)
+    (slurm.folder / "queued").write_text(f"6 COMPLETING {job.run}\n")
+    with pytest.raises(ClusterError, match=r"job 6 .* has been ending"):
+        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    assert slurm.asked("sbatch") == []
+
+
+def test_a_job_that_fails_is_told_with_its_state_code_and_log(
+    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+) -> None:
+    slurm.write("sbatch", f"{SBATCH}echo FAILED > state; echo 3:0 > code; echo 7")
+    with pytest.raises(ClusterError, match=r"(?s)ended as FAILED, exit code 3.*out of paper"):
+        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+
+
+def test_a_job_that_completes_without_a_result_is_an_error(
+    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+) -> None:
+    slurm.write("sbatch", f'{SBATCH}rm "$run/job-7.log"; echo 7')
+    with pytest.raises(ClusterError, match=r"(?s)ended as COMPLETED, .*it never started"):
+        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+
+
+def test_a_job_that_was_asked_to_stop_goes_on_with_the_next_run(
+    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+) -> None:
+    slurm.write("sbatch", f"{SBATCH}echo FAILED > state; echo 75:0 > code; echo 7")
+    with pytest.raises(TrainError, match="saved its state; run it again"):
+        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+
+
+def test_a_cancel_ends_the_job(
+    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+) -> None:
+    slurm.write("sbatch", f"{SBATCH}echo RUNNING > state; echo 7")
+    told.cancelled = True
+    with pytest.raises(ClusterError, match="ended as CANCELLED, exit code 143"):
+        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    assert slurm.asked("scancel") == ["scancel 7"]
+
+
+def test_a_controller_that_is_away_for_a_while_is_asked_again(
+    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+) -> None:
+    slurm.write("scontrol", f"[ -e once ] || {{ touch once; echo away >&2; exit 1; }}; {SHOW}")
+    train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    assert any("away" in line and "asking again" in line for line in told.lines)
+
+
+def test_a_controller_that_stays_away_ends_the_wait(
+    job: Job,
+    params: TrainParams,
+    shards: Path,
+    slurm: Programs,
+    told: Told,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("flows.cluster.jobs.PATIENCE_S", 0.0)
+    slurm.write("scontrol", "echo away >&2; exit 1")
+    with pytest.raises(ClusterError, match="away"):
+        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
