@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import psutil
 import requests
@@ -20,6 +22,9 @@ START_LIMIT_S = 90.0
 """A first start took 9 s here, 13 s on PostgreSQL; a busy machine may take several times that."""
 
 STOP_LIMIT_S = 20.0
+
+TOKEN = "PHOTOCHROM_SERVER_TOKEN"
+"""In the environment of the server, its workers and all that they start: whose they are."""
 
 QUIET = "CRITICAL"
 """Console level of a run's log: the terminal gets the command's own lines, the UI the rest."""
@@ -59,8 +64,17 @@ def use_server(project: Project) -> str:
                 "or unset the variable and the checkout starts its own"
             )
         return api
+    return use_own(project, start_server(project))
+
+
+def use_own(project: Project, server: Server) -> str:
+    """Point Prefect, in this process and those it starts, at the checkout's own server.
+
+    Returns:
+        Address of the API.
+    """
     os.environ.update(own_environment(project))
-    os.environ["PREFECT_API_URL"] = f"{start_server(project).url}/api"
+    os.environ["PREFECT_API_URL"] = f"{server.url}/api"
     return os.environ["PREFECT_API_URL"]
 
 
@@ -70,27 +84,71 @@ def start_server(project: Project) -> Server:
     Raises:
         ServerError: If it does not answer in time; its log is named.
     """
+    return await_server(project, launch_server(project))
+
+
+def launch_server(project: Project) -> Server:
+    """Return the checkout's server as soon as it has a process, and start one if it has none.
+
+    One that was killed gets its address and token back, so that what talks to it can go on.
+
+    Raises:
+        ServerError: If its process does not start; its log is named.
+    """
     project.state.mkdir(parents=True, exist_ok=True)
     with FileLock(project.state / "server.lock"):
-        running = find_server(project)
-        if running is not None and _answers(f"{running.url}/api"):
+        before, running = read_record(project), find_server(project)
+        if running is not None and (_is_young(running) or _answers(f"{running.url}/api")):
             return running
-        if running is not None:
-            stop_server(project)
-        return _launch(project)
+        stop_server(project)
+        return _launch(project, before)
+
+
+def await_server(project: Project, server: Server) -> Server:
+    """Wait until the checkout's server answers.
+
+    Raises:
+        ServerError: If it does not in time, or ends; its log is named.
+    """
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline:
+        if _answers(f"{server.url}/api"):
+            return server
+        if find_server(project) is None:
+            break
+        time.sleep(0.1)
+    stop_server(project)
+    raise ServerError(
+        f"the Prefect server did not answer at {server.url} within {START_LIMIT_S:.0f} s; "
+        f"its log is {project.state / 'server.log'}; mend what it says and start it again"
+    )
 
 
 def find_server(project: Project) -> Server | None:
     """Return the server that server.json proves to be this checkout's own, if it lives."""
-    try:
-        record = Server(**json.loads((project.state / "server.json").read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None  # no record, or a torn one: either way there is no proof
+    record = read_record(project)
+    if record is None:
+        return None
     try:
         command = psutil.Process(record.pid).cmdline()
     except psutil.Error:
         return None
     return record if record.token in command else None
+
+
+def read_record(project: Project) -> Server | None:
+    """Read what server.json says, whether or not the server lives.
+
+    A torn one says nothing, nor does one that was copied here with another checkout's folder.
+    """
+    try:
+        record = json.loads((project.state / "server.json").read_text("utf-8"))
+        if record.pop("root") != str(project.root):
+            return None
+        server = Server(**record)
+        return server if urlsplit(server.url).port else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def stop_server(project: Project) -> bool:
@@ -111,6 +169,7 @@ def stop_server(project: Project) -> bool:
         process.wait(STOP_LIMIT_S)
     except psutil.TimeoutExpired:
         process.kill()
+        process.wait(STOP_LIMIT_S)
     return True
 
 
@@ -123,8 +182,9 @@ def own_environment(project: Project) -> dict[str, str]:
     }
 
 
-def _launch(project: Project) -> Server:
-    token, port = secrets.token_hex(16), _free_port()
+def _launch(project: Project, before: Server | None) -> Server:
+    token = before.token if before is not None else secrets.token_hex(16)
+    port = _find_port(before)
     log = project.state / "server.log"
     with log.open("wb") as sink:
         # It detaches itself, writes server.json, and outlives this process.
@@ -134,22 +194,43 @@ def _launch(project: Project) -> Server:
             stdout=sink,
             stderr=subprocess.STDOUT,
             cwd=project.state,
-            env={**os.environ, **own_environment(project), "PYTHONSAFEPATH": "1"},
+            env={
+                **os.environ,
+                **own_environment(project),
+                **clean_up(project),
+                TOKEN: token,
+                "PYTHONSAFEPATH": "1",
+            },
             check=False,
         )
-    deadline = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < deadline:
-        server = find_server(project)
-        if server is None:
-            break
-        if _answers(f"{server.url}/api"):
-            return server
-        time.sleep(0.2)
-    stop_server(project)
-    raise ServerError(
-        f"the Prefect server did not answer on port {port} within {START_LIMIT_S:.0f} s; "
-        f"its log is {log}; mend what it says and run the stage again"
-    )
+    server = find_server(project)
+    if server is None:
+        raise ServerError(
+            f"the Prefect server ended at once; its log is {log}; mend what it says and start "
+            "it again"
+        )
+    return server
+
+
+def _is_young(server: Server) -> bool:
+    """Say whether a server may still be starting."""
+    with suppress(psutil.Error):
+        return time.time() - psutil.Process(server.pid).create_time() < START_LIMIT_S
+    return False
+
+
+def clean_up(project: Project) -> dict[str, str]:
+    """Prefect's settings for a server that forgets old runs, after `flows.keep_days`."""
+    path = project.root / "params.yaml"
+    if not path.exists():
+        return {}
+    from flows.params import read_params
+
+    kept_s = read_params(path).flows.keep_days * 86_400
+    return {
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(kept_s),
+    }
 
 
 def _pass_by_proxies() -> None:
@@ -166,8 +247,14 @@ def _answers(api: str) -> bool:
         return False
 
 
-def _free_port() -> int:
+def _find_port(before: Server | None) -> int:
+    """Find a free port on loopback: the one that the server had, if it can be had again."""
+    wanted = 0 if before is None else urlsplit(before.url).port or 0
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))  # another program has taken it since
         port: int = probe.getsockname()[1]
         return port

@@ -45,13 +45,15 @@ def main() -> None:
             time.sleep(0.01)
         os._exit(0)
     os.setsid()
-    server = {"url": f"http://127.0.0.1:{port}", "pid": os.getpid(), "token": token}
+    url = f"http://127.0.0.1:{port}"
+    server = {"url": url, "pid": os.getpid(), "token": token, "root": root}
     temporary = record.with_suffix(".tmp")
     temporary.write_text(json.dumps(server, indent=2) + "\n", "utf-8")
     temporary.replace(record)
     threading.Thread(target=watch, args=(record, token), daemon=True).start()
     # The page asks the API at this address; without it, at Prefect's usual port.
-    os.environ["PREFECT_SERVER_UI_API_URL"] = f"{server['url']}/api"
+    os.environ["PREFECT_SERVER_UI_API_URL"] = f"{url}/api"
+    os.environ["PREFECT_UI_URL"] = url
     sys.argv = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
     runpy.run_module("prefect", run_name="__main__", alter_sys=True)
 

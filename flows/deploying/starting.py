@@ -1,0 +1,114 @@
+"""From nothing to a server that runs deployments: server, workers, registration, address."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from flows.deploying.address import remove_address, write_address
+from flows.deploying.leftovers import crash_ended, read_notes
+from flows.deploying.processes import end_family
+from flows.deploying.workers import read_token, start_workers
+from flows.params import Params
+from flows.project import Project
+from flows.server import (
+    await_server,
+    find_server,
+    launch_server,
+    read_record,
+    stop_server,
+    use_own,
+    use_server,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What `photochrom ui` has to tell."""
+
+    url: str
+    """Address of the UI."""
+    deployments: tuple[str, ...]
+    """As `flow/deployment`; none where the folder has no prefect.yaml."""
+    workers: int
+    is_own: bool
+    is_found: bool
+    """Whether the `prefect` command finds the server by itself in this folder."""
+    is_told: bool
+    """Whether a webhook is told of bad runs."""
+
+
+def start(project: Project, params: Params, *, workers: int) -> Started:
+    """Start the server and its workers, and register the deployments; what runs is let be.
+
+    Args:
+        project: The checkout.
+        params: All settings.
+        workers: How many there shall be.
+
+    Raises:
+        DeployError: If prefect.yaml is not as expected.
+        ServerError: If the server does not start, or the one named does not answer.
+    """
+    project.state.mkdir(parents=True, exist_ok=True)
+    with FileLock(project.state / "ui.lock"):
+        is_own = "PREFECT_API_URL" not in os.environ
+        server = launch_server(project) if is_own else None
+        api = use_server(project) if server is None else use_own(project, server)
+        described = project.root / "prefect.yaml"
+        count = workers if described.exists() else 0
+        # Prefect's import takes its seconds while the server starts; the workers' would delay it.
+        import flows.deploying.registering  # noqa: F401
+
+        if server is not None:
+            await_server(project, server)
+        if count:
+            start_workers(project, count=count, server=server)
+        deployments, is_told = _register(project, params, described) if count else ((), False)
+        return Started(
+            url=api.removesuffix("/api"),
+            deployments=deployments,
+            workers=count,
+            is_own=is_own,
+            is_found=server is not None and write_address(project, server),
+            is_told=is_told,
+        )
+
+
+def stop(project: Project) -> bool:
+    """End the checkout's server, its workers and all that these have started.
+
+    Args:
+        project: The checkout.
+
+    Returns:
+        Whether there was anything.
+    """
+    record = read_record(project)
+    tokens = {token for token in (record and record.token, read_token(project)) if token}
+    remove_address(project)
+    runs = read_notes(project.state / "runs")
+    # The server last: those that end have a last word for it.
+    spare = () if record is None else (record.pid,)
+    ended = sum(end_family(token, spare) for token in tokens)
+    if record is not None and find_server(project) == record:
+        crash_ended(f"{record.url}/api", runs)
+    # A worker that missed its record would end the server too, before that last word.
+    (project.state / "workers.json").unlink(missing_ok=True)
+    stopped = stop_server(project)
+    ended += sum(end_family(token) for token in tokens)
+    return stopped or ended > 0
+
+
+def _register(project: Project, params: Params, described: Path) -> tuple[tuple[str, ...], bool]:
+    from prefect import get_client
+
+    from flows.deploying.automations import register_automations
+    from flows.deploying.registering import register
+    from flows.predecessors import end_dead_runs
+
+    end_dead_runs(project.state / "runs")
+    with get_client(sync_client=True) as client:
+        deployments = register(client, described, params)
+        return tuple(deployments), register_automations(client, params.flows)
