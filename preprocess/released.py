@@ -1,5 +1,6 @@
 """Edge: the splits of the last release, which Git holds for each source."""
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +18,8 @@ RELEASED_SCHEMA = to_schema(
     sort=["scan_id"],
     stage="git restore splits",
 )
-"""splits/<source>.parquet: one row for each scan of the release, duplicates and negatives too."""
+"""splits/<source>.parquet: one row for each scan of this release and those before, duplicates and
+negatives too."""
 
 
 def read_released(path: Path) -> dict[str, tuple[str, Split]]:
@@ -45,6 +47,28 @@ def read_released(path: Path) -> dict[str, tuple[str, Split]]:
         released[row["scan_id"]] = (row["view_id"], Split(row["split"]))
     _check_views(released, path)
     return released
+
+
+def to_released(
+    members: Mapping[str, Collection[str]], released: Released, *, splits: Mapping[str, Split]
+) -> dict[str, tuple[str, Split]]:
+    """Say what a release fixes: for each scan its view, and the view's split.
+
+    A scan of an earlier release that is not here any more is remembered, so that it comes back to
+    the split it had; where its view is still here, it follows it.
+
+    Args:
+        members: For each view the ids of all its scans, duplicates and negatives too.
+        released: What the last release said; empty before the first.
+        splits: What `assign_splits` gives for both.
+    """
+    found = {
+        scan_id: (view_id, splits.get(view_id, split))
+        for scan_id, (view_id, split) in released.items()
+    }
+    for view_id, scans in members.items():
+        found |= dict.fromkeys(scans, (view_id, splits[view_id]))
+    return found
 
 
 def write_released(path: Path, released: Released) -> None:

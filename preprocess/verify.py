@@ -4,11 +4,11 @@ import hashlib
 import math
 import tarfile
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from preprocess.errors import ShardError
 from preprocess.index import Index, Shard, read_index
-from preprocess.samples import JSON_BYTES, NPY_HEADER_BYTES, from_json
+from preprocess.samples import BLOCK, JSON_BYTES, NPY_HEADER_BYTES, from_json
 
 _TRAILER: Final = 10240
 """Tar ends with two empty blocks and is filled up to whole records of this many bytes."""
@@ -36,7 +36,7 @@ def verify_shards(folder: Path) -> Index:
         raise ShardError(f"{folder}: {foreign} are not in the index; run photochrom shards again")
     for shard in index.shards:
         _verify_bytes(folder / shard.name, shard)
-        _verify_samples(folder / shard.name, shard, index.size)
+        verify_samples(folder / shard.name, shard)
     return index
 
 
@@ -60,42 +60,64 @@ def _verify_bytes(path: Path, shard: Shard) -> None:
         )
 
 
-def _verify_samples(path: Path, shard: Shard, size: int) -> None:
+def verify_samples(path: Path, shard: Shard) -> None:
+    """Prove that every sample lies where the index says, and says of itself what it should.
+
+    Of each member the header is read, whose own checksum tar keeps, and of each JSON all of it;
+    pixels have no checksum but the shard's.
+
+    Args:
+        path: The shard.
+        shard: Its entry in the index.
+
+    Raises:
+        ShardError: At the first sample that does not; it names the place and the byte.
+        OSError: If the shard cannot be read.
+    """
     expected = [("json", shard.json_offset, JSON_BYTES)]
     for array in shard.members:
         length = NPY_HEADER_BYTES + math.prod(array.shape)
         expected.append((array.suffix, array.offset - NPY_HEADER_BYTES, length))
-    try:
-        with tarfile.open(path, "r:") as tar:
-            members = tar.getmembers()
-    except tarfile.TarError as exc:
-        raise ShardError(f"{path}: not a tar ({exc}); run photochrom shards again") from exc
-    if len(members) != shard.samples * len(expected):
-        raise ShardError(f"{path}: expected {shard.samples} samples, got {len(members)} members")
     with path.open("rb") as stream:
         for place in range(shard.samples):
             start = place * shard.stride
+            found = [
+                _read_header(stream, start + at, path=path, place=place) for _, at, _ in expected
+            ]
             stream.seek(start + shard.json_offset)
-            key = _verify_info(stream.read(JSON_BYTES), path=path, shard=shard, size=size)
-            found = members[place * len(expected) : (place + 1) * len(expected)]
-            lies = [(member.name, member.offset_data, member.size) for member in found]
-            should = [(f"{key}.{suffix}", start + at, size) for suffix, at, size in expected]
-            if lies != should:
+            key = _verify_info(stream.read(JSON_BYTES), path=path, shard=shard, place=place)
+            should = [(f"{key}.{suffix}", length) for suffix, _, length in expected]
+            if found != should:
                 raise ShardError(
-                    f"{path}: sample {place}: expected members {should}, got {lies}; "
-                    "run photochrom shards again"
+                    f"{path}: sample {place}, byte {start}: expected members {should}, got "
+                    f"{found}; run photochrom shards again"
                 )
 
 
-def _verify_info(text: bytes, *, path: Path, shard: Shard, size: int) -> str:
+def _read_header(stream: BinaryIO, at: int, *, path: Path, place: int) -> tuple[str, int]:
+    """Read the name and length of the member whose content begins at a byte."""
+    stream.seek(at - BLOCK)
+    try:
+        header = tarfile.TarInfo.frombuf(stream.read(BLOCK), "utf-8", "strict")
+    except (tarfile.TarError, UnicodeDecodeError) as exc:
+        raise ShardError(
+            f"{path}: sample {place}, byte {at - BLOCK}: not a tar ({exc}); "
+            "run photochrom shards again"
+        ) from exc
+    return header.name, header.size
+
+
+def _verify_info(text: bytes, *, path: Path, shard: Shard, place: int) -> str:
     """Check what a sample says of itself, and return its key."""
+    where = f"{path}: sample {place}, byte {place * shard.stride + shard.json_offset}"
     try:
         info = from_json(text)
     except ValueError as exc:
-        raise ShardError(f"{path}: {exc}; run photochrom shards again") from exc
+        raise ShardError(f"{where}: {exc}; run photochrom shards again") from exc
+    size = shard.members[0].shape[0]
     if (info.split, info.size) != (shard.split, size):
         raise ShardError(
-            f"{path}: {info.key}: expected {shard.split} at {size} px, "
+            f"{where}: {info.key}: expected {shard.split} at {size} px, "
             f"got {info.split} at {info.size} px; run photochrom shards again"
         )
     return info.key

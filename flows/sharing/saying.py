@@ -1,0 +1,78 @@
+"""Pure: what the commands of sharing print."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from flows.sharing.changes import Change, count, say_changes
+from flows.sharing.checking import Checked
+from flows.sharing.record import Record, to_folder
+from flows.sharing.sides import Side
+
+NAMED = 20
+"""Samples that a comparison names, unless all are asked for."""
+
+
+def say_checked(checked: Checked, *, name: str, seconds: float) -> str:
+    """Say what a check found, a line for each thing.
+
+    Args:
+        checked: What it found; the faults themselves are printed elsewhere.
+        name: What was checked.
+        seconds: How long it took.
+    """
+    size = checked.size_bytes / 1e9
+    read = f"{len(checked.digests)} files, {size:.2f} GB in {seconds:.1f} s"
+    count = len(checked.faults)
+    verdict = f"{count} wrong" if count else "every byte is as its manifests say"
+    lines = [f"{name}: {read}: {verdict}"]
+    for group, files in sorted(checked.absent.items()):
+        what = f"{files} shards" if group.endswith("-*") else f"{files} files"
+        pull = f"dvc pull --glob '{group}'" if "*" in group else f"dvc pull {group}"
+        if group.endswith("/*.*"):
+            pull = f"dvc pull {group.removesuffix('/*.*')}"
+        lines.append(f"not here: {what} of {group} (pull them with `{pull}`)")
+    return "\n".join([*lines, *checked.notes])
+
+
+def say_release(record: Record) -> str:
+    """Say what was released, and how it is shared."""
+    parts = ", ".join(f"{part} {count}" for part, count in record.samples.items())
+    changes = ", ".join(f"{count} {kind}" for kind, count in record.changes.items())
+    since = f"since {record.before}" if record.before else "the first release"
+    return (
+        f"{record.name}: {sum(record.samples.values())} samples of {record.source}: {parts}\n"
+        f"{changes} ({since}); more in {to_folder(record.source)}/\n"
+        "To share it: `dvc push`, then `git push --follow-tags`"
+    )
+
+
+def to_table(old: Side, new: Side) -> Table:
+    """Lay out for a terminal of 80 columns how each split changed."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("split")
+    for name in (old.name, "added", "dropped", "in", "out", "changed", new.name):
+        table.add_column(name, justify="right", overflow="fold")
+    for line in count(old.entries, new.entries):
+        numbers = (line.before, line.added, line.dropped, line.came, line.left, line.changed)
+        table.add_row(line.part, *map(str, numbers), str(line.after))
+    return table
+
+
+def say_each(changes: Sequence[Change], *, every: bool) -> str:
+    """Name the samples that are not as they were, a line for each.
+
+    Args:
+        changes: What changed.
+        every: Whether to name all.
+    """
+    shown = changes if every else changes[:NAMED]
+    lines = [say_changes(changes)]
+    for change in shown:
+        parts = [entry.part for entry in (change.before, change.after) if entry is not None]
+        split = " to ".join(dict.fromkeys(parts))
+        kinds = " and ".join(change.kinds)
+        lines.append(f"{kinds:<8} {split:<12} {change.entry.key}  {change.entry.title}"[:80])
+    if len(shown) < len(changes):
+        lines.append(f"and {len(changes) - len(shown)} more: `--all` names them")
+    return "\n".join(lines)

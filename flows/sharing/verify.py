@@ -1,0 +1,180 @@
+"""Edge: hold all data of a checkout against its manifests."""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from flows.project import Project
+from flows.sharing.checking import Checked, Claim, Fault, check_claims
+from flows.sharing.claims import (
+    Folder,
+    claim_outs,
+    claim_scans,
+    claim_shards,
+    claim_sums,
+    list_files,
+)
+from flows.sharing.entries import Entry
+from flows.sharing.git import try_git
+from flows.sharing.outs import read_lock, sum_listing
+from flows.sharing.record import find_release, read_record, read_released_entries, to_folder
+from flows.sharing.sums import SUMS_NAME
+from harvest.errors import HarvestError
+from preprocess.errors import ShardError
+from preprocess.index import INDEX_NAME, Index, Shard, read_index
+from preprocess.verify import verify_samples
+
+Known = Mapping[tuple[str, int], Entry]
+"""Samples of a release by shard and place."""
+
+
+def verify_checkout(
+    project: Project, source: str, *, complete: bool, on_progress: Callable[[float], None]
+) -> Checked:
+    """Hold a checkout's data against dvc.lock, its manifests and, at a release, its sums.
+
+    Args:
+        project: The checkout.
+        source: `harvest.source`.
+        complete: Whether data that was not pulled is a fault.
+        on_progress: Told the share done, 0 to 1.
+
+    Returns:
+        What is not as it should be.
+
+    Raises:
+        SharingError: If there is no dvc.lock, or no DVC project.
+    """
+    root = project.root
+    claims, folders = claim_outs(root, read_lock(root).outs)
+    more, found = _claim_more(project, source)
+    indexes = _read_indexes(root, folders, found)
+    for folder, index in indexes.items():
+        more += claim_shards(index, folder=folder, remedy=_remedy(folder))
+    checked = check_claims(
+        [*claims, *more], folder=root, complete=complete, on_progress=on_progress
+    )
+    checked.faults = [*found, *checked.faults]
+    for folder, index in indexes.items():
+        known = _read_known(project, source, folder=folder, folders=folders)
+        look_into(checked, index, folder=folder, root=root, known=known)
+    checked.faults += _judge_folders(root, folders, [*claims, *more], checked)
+    if (release := find_release(project, source)) is not None:
+        checked.notes.append(f"held against {SUMS_NAME} of the release {release.name} too")
+    checked.faults.sort(key=lambda fault: fault.path)
+    return checked
+
+
+def look_into(checked: Checked, index: Index, *, folder: str, root: Path, known: Known) -> None:
+    """Look at the samples of the shards, and say of damaged ones where the damage is.
+
+    Args:
+        checked: Takes the faults that are found, and more precise ones in place of its own.
+        index: Of the shards.
+        folder: Of the shards; "" where it is the root.
+        root: Folder that is checked.
+        known: What a release says of the samples, if anything.
+    """
+    faulty = {fault.path: place for place, fault in enumerate(checked.faults)}
+    for shard in index.shards:
+        path = f"{folder}/{shard.name}" if folder else shard.name
+        if not (root / path).is_file():
+            continue
+        where = _find_damage(root / path, shard, known if path in faulty else {})
+        if where and path in faulty:
+            fault = checked.faults[faulty[path]]
+            checked.faults[faulty[path]] = replace(fault, said=f"{where}; {fault.said}")
+        elif where:
+            checked.faults.append(Fault(path, f"{where}; {_remedy(folder)}"))
+
+
+def _find_damage(path: Path, shard: Shard, known: Known) -> str:
+    """Find the first sample that is not as it should be; "" if none is known to be."""
+    try:
+        verify_samples(path, shard)
+    except (ShardError, OSError) as exc:
+        said = str(exc).removeprefix(f"{path}: ").removesuffix("; run photochrom shards again")
+        return f"damaged at {said}" if said.startswith("sample ") else said
+    with path.open("rb") as stream:
+        for place in range(shard.samples):
+            entry = known.get((shard.name, place))
+            digest = hashlib.sha256()
+            for array in shard.members if entry else ():
+                stream.seek(place * shard.stride + array.offset)
+                digest.update(stream.read(math.prod(array.shape)))
+            if entry and digest.hexdigest() != entry.sha256:
+                return (
+                    f"damaged at sample {place}, byte {place * shard.stride}: other pixels of "
+                    f"{entry.key} than released"
+                )
+    return ""
+
+
+def _claim_more(project: Project, source: str) -> tuple[list[Claim], list[Fault]]:
+    """Say what the list of scans and a release claim; and which of them cannot be read."""
+    claims: list[Claim] = []
+    faults: list[Fault] = []
+    if (project.data / "scans.parquet").is_file():
+        try:
+            claims += claim_scans(project.data, f"data/scans/{source}")
+        except HarvestError as exc:
+            faults.append(Fault("data/scans.parquet", f"{exc}; {_remedy('data/scans.parquet')}"))
+    if find_release(project, source) is not None:
+        path = project.root / to_folder(source) / SUMS_NAME
+        claims += claim_sums(path, below="data/", remedy=_remedy("data"), parted=True)
+    return claims, faults
+
+
+def _remedy(folder: str) -> str:
+    if not folder:
+        return "fetch it again from where it came from"
+    return f"`dvc checkout --force {folder}`, or where that fails `dvc pull {folder}`"
+
+
+def _read_indexes(root: Path, folders: Sequence[Folder], faults: list[Fault]) -> dict[str, Index]:
+    indexes = {}
+    for folder in folders:
+        path = folder.out.path
+        if path.startswith("data/shards/") and (root / path / INDEX_NAME).is_file():
+            try:
+                indexes[path] = read_index(root / path)
+            except ShardError as exc:
+                faults.append(Fault(f"{path}/{INDEX_NAME}", f"{exc}; {_remedy(path)}"))
+    return indexes
+
+
+def _read_known(project: Project, source: str, *, folder: str, folders: Sequence[Folder]) -> Known:
+    """Read what a release says of the samples of a folder, if it is of these very shards."""
+    if try_git(project.root, "rev-parse", "--verify", "--quiet", "HEAD") is None:
+        return {}
+    record = read_record(project.root, "HEAD", source)
+    if record is None or (folder, record.shards) not in {(f.out.path, f.out.md5) for f in folders}:
+        return {}
+    entries = read_released_entries(project.root, "HEAD", source)
+    return {(entry.shard, entry.index): entry for entry in entries}
+
+
+def _judge_folders(
+    root: Path, folders: Sequence[Folder], claims: Sequence[Claim], checked: Checked
+) -> Iterator[Fault]:
+    """Find files that nobody claims, and whole folders that are not what dvc.lock says."""
+    listed = {claim.path for claim in claims}
+    faulty = {fault.path for fault in checked.faults}
+    for folder in folders:
+        path = folder.out.path
+        files = {f"{path}/{name}": name for name in list_files(root / path)}
+        if folder.listing is not None:
+            for stranger in sorted(files.keys() - listed):
+                yield Fault(
+                    stranger, "expected no such file by dvc.lock, found one; move it out of data/"
+                )
+        elif files and not faulty & files.keys():
+            md5 = sum_listing({name: checked.digests[at].md5 for at, name in files.items()})
+            if md5 != folder.out.md5:
+                yield Fault(
+                    path,
+                    f"expected a folder of md5 {folder.out.md5} by dvc.lock, got {md5}; the "
+                    f"cache has no list of its files: {_remedy(path)}",
+                )

@@ -1,0 +1,105 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import bagit
+import pytest
+
+from flows.errors import SharingError
+from flows.params import Params
+from flows.project import Project
+from flows.sharing.export import export_bag, export_hugging_face, to_hugging_face_card
+from flows.sharing.received import verify_folder
+from tests.flows.sharing.tiny import SHARDS
+
+READ = """
+import datasets
+read = datasets.load_dataset(FOLDER)
+print({name: len(part) for name, part in sorted(read.items())})
+"""
+
+
+def show(share: float) -> None:
+    assert 0 <= share <= 1
+
+
+def run(code: str, *, cwd: Path, home: Path) -> str:
+    """Run code offline in a process of its own; `datasets` keeps what it reads below home."""
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(home)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_bag_validates_by_bagit_and_a_changed_byte_in_it_is_found(
+    project: Project, params: Params, tmp_path: Path
+) -> None:
+    bag = export_bag(project, params, tmp_path / "bag", scans=True, on_progress=show)
+    assert bagit.Bag(str(bag)).validate()
+    info = bagit.Bag(str(bag)).info
+    assert info["External-Identifier"] == "photochrom-sample-32"
+    assert not {"Source-Organization", "Contact-Name", "Contact-Email"} & set(info)
+    payload = {path.name for path in (bag / "data").rglob("*") if path.is_file()}
+    assert {"README.md", "index.json", "samples.parquet", "scans.parquet"} <= payload
+    assert {"s.003.png", "train-000000.tar"} <= payload
+    assert verify_folder(bag, complete=False, on_progress=show).faults == []
+    shard = bag / "data/shards/32/train-000000.tar"
+    assert shard.stat().st_mode & 0o200
+    shard.write_bytes(shard.read_bytes()[:-1])
+    (bag / "data/stranger").write_text("x")
+    faults = verify_folder(bag, complete=False, on_progress=show).faults
+    assert shard.relative_to(bag).as_posix() in {fault.path for fault in faults}
+
+
+def test_a_stranger_in_a_bag_is_found(project: Project, params: Params, tmp_path: Path) -> None:
+    bag = export_bag(project, params, tmp_path / "bag", scans=False, on_progress=show)
+    assert not (bag / "data/scans").exists()
+    (bag / "data/stranger").write_text("x")
+    (fault,) = verify_folder(bag, complete=False, on_progress=show).faults
+    assert "Payload-Oxum" in fault.said or "stranger" in fault.line
+
+
+def test_hugging_face_reads_an_export_offline_and_its_card_is_true(
+    project: Project, params: Params, tmp_path: Path
+) -> None:
+    folder = export_hugging_face(project, params, tmp_path / "hf", on_progress=show)
+    home = tmp_path / "home"
+    said = run(f"FOLDER = {str(folder)!r}\n{READ}", cwd=tmp_path, home=home)
+    assert re.fullmatch(r"\{'test': \d+, 'train': \d+, 'validation': \d+\}\n", said)
+    assert sum(map(int, re.findall(r"\d+", said))) == 24
+    blocks = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) == 4
+    for block in blocks:
+        run(block, cwd=folder / "data", home=home)
+    assert verify_folder(folder, complete=False, on_progress=show).faults == []
+    done = subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=folder, check=False)
+    assert done.returncode == 0
+    (folder / "data" / "samples.parquet").write_bytes(b"")
+    (fault,) = verify_folder(folder, complete=False, on_progress=show).faults
+    assert fault.path == "data/samples.parquet"
+
+
+def test_an_export_does_not_touch_what_is_there(
+    project: Project, params: Params, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(SharingError, match="expected a name that is free"):
+        export_bag(project, params, tmp_path / "mine", scans=False, on_progress=show)
+    (project.root / SHARDS / "train-000001.tar").unlink()
+    with pytest.raises(SharingError, match="1 files are not as they should be"):
+        export_hugging_face(project, params, tmp_path / "new", on_progress=show)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "project"]
+
+
+def test_a_card_of_others_is_refused() -> None:
+    with pytest.raises(SharingError, match="expected the card that"):
+        to_hugging_face_card("# A card\n", None)
+
+
+def test_a_folder_with_no_manifest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SharingError, match=r"expected bagit\.txt, SHA256SUMS or index\.json"):
+        verify_folder(tmp_path, complete=False, on_progress=show)

@@ -1,0 +1,123 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from flows.project import Project
+from flows.sharing.checking import Checked
+from flows.sharing.received import verify_folder
+from flows.sharing.verify import verify_checkout
+from preprocess.samples import to_layout
+from tests.flows.sharing.tiny import SHARDS, SIZE
+
+STRIDE = to_layout(SIZE, paired=False).stride
+
+
+def show(share: float) -> None:
+    assert 0 <= share <= 1
+
+
+def verify(project: Project, *, complete: bool = False) -> Checked:
+    return verify_checkout(project, "sample", complete=complete, on_progress=show)
+
+
+def flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+
+
+def only_line(checked: Checked) -> str:
+    (fault,) = checked.faults
+    assert "\n" not in fault.line
+    return fault.line
+
+
+def test_whole_data_are_as_their_manifests_say(project: Project) -> None:
+    checked = verify(project, complete=True)
+    assert (checked.faults, checked.absent) == ([], {})
+    files = [path for path in project.data.rglob("*") if path.is_file()]
+    assert len(checked.digests) == len(files) - 2  # all but data/.gitignore and data/README.md
+
+
+@pytest.mark.parametrize(
+    ("path", "by"),
+    [
+        ("data/scans/sample/s.003.png", "scans.parquet"),
+        (f"{SHARDS}/val-000000.tar", "index.json"),
+        (f"{SHARDS}/samples.parquet", "dvc.lock"),
+        ("data/groups.parquet", "dvc.lock"),
+    ],
+)
+def test_one_flipped_bit_is_found_in_any_file(project: Project, path: str, by: str) -> None:
+    flip(project.root / path, 200)
+    line = only_line(verify(project))
+    assert line.startswith(f"{path}: ")
+    assert "expected md5" in line or by in line
+    assert "`dvc checkout --force " in line
+
+
+def test_a_damaged_shard_is_named_with_sample_and_byte(project: Project) -> None:
+    flip(project.root / SHARDS / "train-000000.tar", 2 * STRIDE + 600)
+    assert f"damaged at sample 2, byte {2 * STRIDE + 512}" in only_line(verify(project))
+
+
+def test_a_cut_shard_is_found_by_its_length(project: Project) -> None:
+    path = project.root / SHARDS / "val-000000.tar"
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content[:STRIDE])
+    line = only_line(verify(project))
+    assert line.startswith(f"{SHARDS}/val-000000.tar: ")
+    assert "expected md5" in line or f"got {STRIDE}" in line
+
+
+def test_a_split_that_was_not_pulled_is_no_fault_unless_all_is_asked_for(
+    project: Project,
+) -> None:
+    for path in (project.root / SHARDS).glob("train-*.tar"):
+        path.unlink()
+    checked = verify(project)
+    assert checked.faults == []
+    assert checked.absent == {f"{SHARDS}/train-*": 2}
+    assert len(verify(project, complete=True).faults) == 2
+
+
+def test_a_shard_that_is_missing_beside_others_of_its_split_is_a_fault(project: Project) -> None:
+    (project.root / SHARDS / "train-000001.tar").unlink()
+    assert "expected this file" in only_line(verify(project))
+
+
+def test_a_missing_scan_and_a_stranger_are_faults(project: Project) -> None:
+    (project.root / "data/scans/sample/s.003.png").unlink()
+    (project.root / "data/scans/sample/stranger.png").write_bytes(b"x")
+    first, second = verify(project).faults
+    assert first.line.startswith("data/scans/sample/s.003.png: expected this file")
+    assert second.line.startswith("data/scans/sample/stranger.png: expected no such file")
+
+
+def test_a_folder_is_judged_as_a_whole_where_the_cache_has_no_list_of_it(
+    project: Project,
+) -> None:
+    shutil.rmtree(project.root / ".dvc" / "cache")
+    assert verify(project).faults == []
+    (project.root / SHARDS / "croissant.json").write_text("{}")
+    assert "expected a folder of md5" in only_line(verify(project))
+
+
+def test_a_folder_of_shards_is_proved_without_any_project(project: Project, tmp_path: Path) -> None:
+    folder = shutil.copytree(project.shards(SIZE), tmp_path / "got")
+    whole = verify_folder(folder, complete=False, on_progress=show)
+    assert whole.faults == []
+    assert whole.notes == [
+        "without a checksum here: README.md, croissant.json, index.json, samples.parquet"
+    ]
+    for path in folder.glob("val-*.tar"):
+        path.unlink()
+    flip(folder / "test-000000.tar", 100)
+    (folder / "train-000009.tar").write_bytes(b"x")
+    partial = verify_folder(folder, complete=False, on_progress=show)
+    assert partial.absent == {"val-*": 2}
+    assert [fault.path for fault in partial.faults] == ["test-000000.tar", "train-000009.tar"]
+    assert "damaged at sample 0, byte 0" in partial.faults[0].said
