@@ -18,6 +18,9 @@ export PATH := $(here)/.venv/bin:$(PATH)
 # The checkout's own settings, whatever the caller's shell holds.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
+# Much of the time of tests is waiting for servers and processes: two at a time.
+both := --numprocesses 2 --dist worksteal
+
 help:
 	@echo "make demo    set up, run the whole pipeline on the sample, offline"
 	@echo "make test    set up, run the tests, linters, type checker, import contract"
@@ -26,7 +29,7 @@ help:
 	@echo "make bench   the benchmarks; results in bench/results/"
 	@echo "make bench-harvest   of these the harvest's: floors of the limits, and what was seen"
 	@echo "make bench-preprocess   decoding, cropping and shards against peers and limits"
-	@echo "make ui      start the Prefect server and print its address"
+	@echo "make ui      start the Prefect server with workers and deployments"
 	@echo "make clean   end the server; remove .venv and the caches (data/ stays)"
 
 setup: .venv/ready .dvc/config.local
@@ -56,7 +59,7 @@ demo: setup
 	@photochrom summary
 
 test: lint
-	@pytest
+	@pytest $(both)
 
 lint: setup
 	@ruff check
@@ -65,7 +68,7 @@ lint: setup
 	@lint-imports --no-logo
 
 drill: setup
-	@pytest -m drill
+	@pytest -m drill $(both)
 
 bench: setup
 	@for bench in bench/[a-z]*.py; do echo "$$bench"; python "$$bench" || exit 1; done

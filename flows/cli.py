@@ -1,13 +1,14 @@
 """The `photochrom` command. Nothing heavy is imported before a command needs it."""
 
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows.deploying.commands import app as server_commands
+from flows.doctor_commands import app as doctor_commands
+from flows.plots_commands import app as plots_commands
 from flows.sharing.commands import app as share_commands
 from flows.stage_commands import ParamsFile, Settings, find_command
 from flows.stages import STAGES
@@ -23,6 +24,8 @@ app = typer.Typer(
 
 def _say_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"photochrom {version('photochrom')}")
         raise typer.Exit
 
@@ -207,5 +210,5 @@ def review(
     serve_review(project, source=read.harvest.source, announce=typer.echo, port=port)
 
 
-for _part in (server_commands, share_commands):
+for _part in (doctor_commands, server_commands, plots_commands, share_commands):
     app.add_typer(_part)

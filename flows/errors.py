@@ -31,3 +31,23 @@ class CancelledError(FlowsError):
 
 class MannersError(FlowsError):
     """A log of requests shows that a rule was broken."""
+
+
+class ClusterError(FlowsError):
+    """SLURM is missing, refuses, or its job ended without a result."""
+
+
+class PlotsError(FlowsError):
+    """DVC's plots cannot be drawn."""
+
+
+class SharingError(FlowsError):
+    """A release, a comparison, a check or an export cannot be made as asked."""
+
+
+class StepError(FlowsError):
+    """A step of a deployed run failed; the message holds its last lines."""
+
+
+class DeployError(FlowsError):
+    """A deployed run does not fit the settings, or a deployment cannot be registered."""

@@ -1,6 +1,7 @@
 """Params: every setting of a run, and the only reader of params.yaml."""
 
 import difflib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from colorize.params import ColorizeParams
+from flows.deploying.params import FlowsParams
 from flows.errors import ParamsError
 from harvest.params import HarvestParams
 from preprocess.params import PreprocessParams
@@ -19,6 +21,11 @@ NO_YAML = (yaml.YAMLError, ValueError, RecursionError)
 """What the parser raises; a date such as 2026-13-45 and 3,000 brackets are among it."""
 
 
+RUNNER = "PHOTOCHROM_RUNNER"
+"""Set by a deployed run: where its training runs, in place of `train.runner`; nothing else may be
+laid over params.yaml from outside, or dvc.lock would not describe what came out."""
+
+
 class Params(BaseModel, frozen=True, extra="forbid"):
     """All of params.yaml: one section for each package, typed by the package."""
 
@@ -27,6 +34,7 @@ class Params(BaseModel, frozen=True, extra="forbid"):
     train: TrainParams
     colorize: ColorizeParams
     replica: ReplicaParams
+    flows: FlowsParams
 
 
 def read_params(path: Path, overrides: Sequence[str] = ()) -> Params:
@@ -34,7 +42,8 @@ def read_params(path: Path, overrides: Sequence[str] = ()) -> Params:
 
     Args:
         path: A YAML file with every section and every key.
-        overrides: `section.key=value` each, the value written as in YAML.
+        overrides: `section.key=value` each, the value written as in YAML; they are laid over
+            PHOTOCHROM_RUNNER, which is laid over `train.runner`.
 
     Raises:
         ParamsError: If the file is missing or is not YAML, or if a key is unknown or
@@ -42,7 +51,9 @@ def read_params(path: Path, overrides: Sequence[str] = ()) -> Params:
             was expected and where it came from.
     """
     tree = _read_tree(path)
-    overridden = [_override(tree, text) for text in overrides]
+    runner = os.environ.get(RUNNER)
+    launched = [f"train.runner={runner}"] if runner else []
+    overridden = [_override(tree, text) for text in [*launched, *overrides]]
     try:
         return Params.model_validate(tree)
     except ValidationError as exc:
@@ -106,11 +117,11 @@ def _expectation(kind: str, fault: Any, key: str) -> str:
     return f"{fault['msg'].lower()}, got {fault['input']!r}"
 
 
-def _known_keys() -> list[str]:
+def _known_keys(model: type[BaseModel] = Params, above: str = "") -> list[str]:
     """Every key that a params file may hold, dotted, sections included."""
     keys = []
-    for section, field in Params.model_fields.items():
-        annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            keys += [section, *(f"{section}.{name}" for name in annotation.model_fields)]
+    for name, field in model.model_fields.items():
+        keys.append(f"{above}{name}")
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys += _known_keys(field.annotation, f"{above}{name}.")
     return keys

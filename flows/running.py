@@ -49,6 +49,7 @@ def run_flow(stage: Stage, project: Project, params: Params, options: Mapping[st
     from prefect.client.schemas.objects import FlowRun
     from prefect.exceptions import CancelledRun
 
+    from flows.deploying.steps import RUN
     from flows.predecessors import end_dead_runs, noted
 
     end_dead_runs(project.state / "runs")
@@ -57,8 +58,8 @@ def run_flow(stage: Stage, project: Project, params: Params, options: Mapping[st
     try:
         with (
             noted(project.state / "runs") as note,
-            measured(project.state / "costs", stage.name) as watch,
-            tags(params.harvest.source),
+            measured(project.state / "costs", _name_cost(stage, params)) as watch,
+            tags(params.harvest.source, *filter(None, [os.environ.get(RUN)])),
         ):
 
             def on_running(_flow: object, run: FlowRun, _state: object) -> None:
@@ -77,6 +78,13 @@ def run_flow(stage: Stage, project: Project, params: Params, options: Mapping[st
             f"`photochrom {stage.name}` to go on"
         ) from exc
     return summary
+
+
+def _name_cost(stage: Stage, params: Params) -> str:
+    """Name what a run costs: a further size of the shards is no part of the pipeline's own."""
+    size = params.preprocess.size
+    further = stage.name == "shards" and size in params.preprocess.also_sizes
+    return f"sizes@{size}" if further else stage.name
 
 
 def check_writable(folder: Path) -> None:

@@ -1,15 +1,20 @@
 """The `preprocess` section of params.yaml."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
+
+Size = Annotated[int, Field(ge=32, le=4096, multiple_of=16)]
 
 
 class PreprocessParams(BaseModel, frozen=True, extra="forbid"):
     """Every setting between a scan on disk and a sample in a shard."""
 
-    size: int = Field(ge=32, le=4096, multiple_of=16)
+    size: Size
     """Side of a sample in pixels."""
+
+    also_sizes: tuple[Size, ...]
+    """Further sides that are written for sharing; training and the report look at `size` alone."""
 
     fit: Literal["pad", "crop"]
     """`pad` keeps the whole picture inside the square; `crop` takes the centre square."""
@@ -34,3 +39,10 @@ class PreprocessParams(BaseModel, frozen=True, extra="forbid"):
 
     workers: int = Field(ge=1)
     """Processes that decode scans; changes nothing in what comes out."""
+
+    @field_validator("also_sizes")
+    @classmethod
+    def _distinct(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(sizes)) != len(sizes):
+            raise ValueError("expected every size once")
+        return sizes

@@ -18,7 +18,14 @@ ROOMS = ("colorize", "flows", "harvest", "preprocess", "replica", "train")
 @pytest.fixture(scope="module")
 def pipeline() -> dict[str, Any]:
     stages: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    return stages
+    return {name: stage for name, stage in stages.items() if name != "sizes"}
+
+
+@pytest.fixture(scope="module")
+def sizes() -> dict[str, Any]:
+    """The stages that write the further sizes, one for each."""
+    stage: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["sizes"]
+    return stage
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +50,18 @@ def test_every_stage_is_the_command_of_its_name(pipeline: dict[str, Any]) -> Non
     assert list(pipeline) == [stage.name for stage in STAGES]
     for name, stage in pipeline.items():
         assert stage["cmd"] == f"photochrom {name}"
+
+
+def test_a_further_size_is_the_stage_shards_with_another_size(
+    pipeline: dict[str, Any], sizes: dict[str, Any]
+) -> None:
+    shards, further = pipeline["shards"], sizes["do"]
+    assert sizes["foreach"] == "${preprocess.also_sizes}"
+    assert further["cmd"] == "photochrom shards --set preprocess.size=${item}"
+    assert further["deps"] == shards["deps"]
+    assert {*further["params"], "preprocess.size"} == set(shards["params"])
+    assert shards["outs"] == ["data/shards/${preprocess.size}"]
+    assert further["outs"] == ["data/shards/${item}"]
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
@@ -72,7 +91,14 @@ def test_the_flows_use_no_module_that_no_stage_names(graph: grimp.ImportGraph) -
 
 
 def test_no_stage_tracks_where_it_runs(pipeline: dict[str, Any]) -> None:
-    where = {"train.runner", "train.processes", "train.threads", "preprocess.workers"}
+    where = {
+        "train.runner",
+        "train.slurm",
+        "train.processes",
+        "train.threads",
+        "preprocess.workers",
+    }
     where |= {"harvest.workers", "harvest.timeout_s", "harvest.retries", "harvest.contact"}
+    where |= {"preprocess.workers"}
     for stage in pipeline.values():
         assert not where & set(stage.get("params", []))

@@ -29,6 +29,11 @@ def test_an_unknown_key_is_named_with_its_file_and_a_near_one(tmp_path: Path) ->
     assert f"{path}: train.steps: expected a value" in message
 
 
+def test_a_near_key_is_named_however_deep() -> None:
+    with pytest.raises(ParamsError, match=r"did you mean train\.slurm\.partition"):
+        read_params(PARAMS, ["train.slurm.partion=gpu"])
+
+
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
