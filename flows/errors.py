@@ -37,6 +37,10 @@ class ClusterError(FlowsError):
     """SLURM is missing, refuses, or its job ended without a result."""
 
 
+class JobLeftError(ClusterError):
+    """SLURM does not answer, and a job may go on that nobody waits for any more."""
+
+
 class PlotsError(FlowsError):
     """DVC's plots cannot be drawn."""
 
@@ -51,3 +55,7 @@ class StepError(FlowsError):
 
 class DeployError(FlowsError):
     """A deployed run does not fit the settings, or a deployment cannot be registered."""
+
+
+class ProgramError(FlowsError):
+    """DVC or Git, which refused or is not there."""

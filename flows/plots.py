@@ -6,14 +6,13 @@ draw, and vl-convert, which carries that script, draws it.
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from flows.errors import PlotsError
+from flows.programs import call_dvc
 from harvest.files import write_bytes
 
 WIDTH: Final = 560
@@ -103,8 +102,7 @@ def to_drawing(spec: Mapping[str, Any]) -> dict[str, Any]:
 def _ask_dvc(root: Path, revisions: Sequence[str], folder: Path) -> dict[str, Any]:
     """Have DVC collect the plots; it puts pictures into the folder."""
     verb = "diff" if revisions else "show"
-    command = [sys.executable, "-m", "dvc", "plots", verb, "--json", "-o", str(folder), *revisions]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    done = call_dvc(root, "plots", verb, "--json", "-o", str(folder), *revisions)
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["nothing"]
         raise PlotsError(

@@ -6,14 +6,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from flows.account import Line, read_account
 from flows.page.collection import gather_places, gather_samples
 from flows.page.curation import gather_curation
 from flows.page.leaks import gather_leaks
 from flows.page.results import gather_results, read_figures
 from flows.page.spending import gather_costs, say_bytes, say_seconds
+from flows.page.templates import fill_template
 from flows.params import Params
 from flows.project import Project
 from harvest.manifest import CATALOG_SCHEMA, read_manifest
@@ -62,14 +61,7 @@ def render(shown: Mapping[str, Any]) -> str:
     Args:
         shown: As `gather` gives it; a name that is missing is an error.
     """
-    environment = Environment(
-        loader=PackageLoader("flows"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(shown)
+    return fill_template("report.html.j2", shown)
 
 
 def gather(project: Project, params: Params, *, harvested: Harvested) -> dict[str, Any]:

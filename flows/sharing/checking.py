@@ -1,13 +1,54 @@
-"""Files held against what manifests claim of them: every byte read once, by several threads."""
+"""Checksums of files, and files held against what manifests claim of them."""
 
+import hashlib
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.sharing.sums import Digest, read_digest
+from flows.errors import SharingError
+
+SUMS_NAME = "SHA256SUMS"
+PIECE = 1 << 20
+
+Show = Callable[[float], None]
+"""Takes the share done, 0 to 1."""
+
+_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Checksums of a file."""
+
+    sha256: str
+    md5: str
+    """"" where it was not asked for."""
+
+
+def read_digest(path: Path, *, md5: bool, on_bytes: Callable[[int], None]) -> Digest:
+    """Read a file once, in pieces, and compute its checksums.
+
+    Args:
+        path: The file.
+        md5: Whether the MD5 is wanted too, which takes as long again.
+        on_bytes: Told how many more bytes were read.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    sums = [hashlib.sha256()] + [hashlib.md5(usedforsecurity=False)] * md5
+    piece = bytearray(PIECE)
+    view = memoryview(piece)
+    with path.open("rb", buffering=0) as stream:
+        while read := stream.readinto(piece):
+            for one in sums:
+                one.update(view[:read])
+            on_bytes(read)
+    return Digest(sums[0].hexdigest(), sums[1].hexdigest() if md5 else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +96,13 @@ class Checked:
     size_bytes: int = 0
     """Of all that was read."""
 
-    def add(self, other: "Checked") -> None:
-        """Take in what came of another check."""
-        self.faults += other.faults
-        self.absent |= other.absent
-        self.notes += other.notes
-        self.digests |= other.digests
-        self.size_bytes += other.size_bytes
-
 
 def check_claims(
     claims: Sequence[Claim],
     *,
     folder: Path,
     complete: bool,
-    on_progress: Callable[[float], None],
+    on_progress: Show,
 ) -> Checked:
     """Hold files against all that is claimed of them.
 
@@ -122,7 +155,7 @@ def _read(
     sizes: Mapping[str, int],
     *,
     folder: Path,
-    on_progress: Callable[[float], None],
+    on_progress: Show,
 ) -> tuple[dict[str, Digest], dict[str, str]]:
     """Read files, with their MD5 or without; return digests, and why some could not be read."""
     total, done, lock = sum(sizes.values()) or 1, 0, threading.Lock()
@@ -163,3 +196,40 @@ def _judge(claims: Sequence[Claim], *, size_bytes: int, digest: Digest) -> str:
         if claim.md5 and claim.md5 != digest.md5:
             return f"expected md5 {claim.md5} by {claim.by}, got {digest.md5}; {claim.remedy}"
     return ""
+
+
+def format_sums(sums: Mapping[str, str]) -> bytes:
+    """Write checksums for `sha256sum -c`.
+
+    Args:
+        sums: SHA-256 by path, as seen from where `sha256sum` will run.
+
+    Raises:
+        SharingError: If a path has a line break, which the format would have to escape.
+    """
+    for path in sums:
+        if "\n" in path or "\\" in path or "\r" in path:
+            raise SharingError(f"{path!r}: expected a name without line break; rename the file")
+    return "".join(f"{sums[path]}  {path}\n" for path in sorted(sums)).encode()
+
+
+def parse_sums(content: bytes, *, where: str) -> dict[str, str]:
+    """Read checksums; the inverse of `format_sums`.
+
+    Args:
+        content: UTF-8, a line for each file.
+        where: What to call it in an error.
+
+    Raises:
+        SharingError: If a line is of another form, or names a file outside.
+    """
+    sums = {}
+    for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
+        match = _LINE.fullmatch(line)
+        if match is None or Path(match[2]).is_absolute() or ".." in Path(match[2]).parts:
+            raise SharingError(
+                f"{where}: line {number}: expected a SHA-256, two spaces and a path below this "
+                f"folder, got {line[:100]!r}; take the file from where it was released"
+            )
+        sums[match[2]] = match[1]
+    return sums

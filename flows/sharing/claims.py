@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.sharing.checking import Claim
+from flows.sharing.checking import Claim, parse_sums
 from flows.sharing.outs import Out, read_listings
-from flows.sharing.sums import parse_sums
 from harvest.manifest import SCANS_SCHEMA, read_manifest
 from harvest.records import ScanState
 from preprocess.index import INDEX_NAME, Index, Shard
@@ -38,7 +37,7 @@ def claim_outs(root: Path, outs: Sequence[Out]) -> tuple[list[Claim], list[Folde
     folders = []
     listings = read_listings(root, [out for out in outs if out.is_folder])
     for out in outs:
-        remedy = f"`dvc checkout --force {out.path}`, or where that fails `dvc pull {out.path}`"
+        remedy = remedy_of(out.path)
         if not out.is_folder:
             claims.append(Claim(out.path, "dvc.lock", remedy, out.path, md5=out.md5))
             continue
@@ -50,6 +49,11 @@ def claim_outs(root: Path, outs: Sequence[Out]) -> tuple[list[Claim], list[Folde
             path = f"{out.path}/{name}"
             claims.append(Claim(path, "dvc.lock", remedy, group, md5=md5))
     return claims, folders
+
+
+def remedy_of(path: str) -> str:
+    """Say how a file or folder that DVC tracks is got as it was."""
+    return f"`dvc checkout --force {path}`, or where that fails `dvc pull {path}`"
 
 
 def find_group(folder: str, name: str) -> str:
@@ -76,10 +80,8 @@ def claim_scans(data: Path, folder: str) -> list[Claim]:
     Raises:
         ManifestError: If the manifest cannot be read.
     """
-    remedy = (
-        f"`dvc checkout --force {folder}`, or where that fails `dvc pull {folder}`, or harvest it "
-        "again: remove the file and run `photochrom scans`"
-    )
+    again = "harvest it again: remove the file and run `photochrom scans`"
+    remedy = f"{remedy_of(folder)}, or {again}"
     return [
         Claim(
             path=f"data/{row['path']}",

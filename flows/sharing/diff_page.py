@@ -1,19 +1,18 @@
 """The page that shows what changed between two lists of samples, old and new side by side."""
 
-import hashlib
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
+from flows.page.templates import fill_template
 from flows.page.thumbnails import array_data_uri
 from flows.sharing.changes import KINDS, Change, compare, count, of_kind
-from flows.sharing.entries import Entry
+from flows.sharing.checking import Show
+from flows.sharing.entries import Entry, read_arrays, sum_up
 from flows.sharing.sides import Side
 from preprocess.lab import from_bytes, to_rgb
 from preprocess.samples import JSON_BYTES, from_json, to_layout
@@ -55,7 +54,7 @@ class Pictures:
                 self.missing[name] = " ".join(str(exc).split())[:200] or type(exc).__name__
 
 
-def render_diff(old: Side, new: Side, *, on_progress: Callable[[float], None]) -> str:
+def render_diff(old: Side, new: Side, *, on_progress: Show) -> str:
     """Draw the page: self-contained, with a picture of each change as far as they can be had.
 
     Args:
@@ -69,17 +68,15 @@ def render_diff(old: Side, new: Side, *, on_progress: Callable[[float], None]) -
     for number, kind in enumerate(KINDS, 1):
         sections.append(_gather(kind, of_kind(changes, kind), before, after))
         on_progress(number / len(KINDS))
-    environment = Environment(
-        loader=PackageLoader("flows"), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("diff.html.j2").render(
-        old=old,
-        new=new,
-        lines=count(old.entries, new.entries),
-        sections=sections,
-        missing=[side for side in (before, after) if side.missing],
-        version=version("photochrom"),
-    )
+    shown = {
+        "old": old,
+        "new": new,
+        "lines": count(old.entries, new.entries),
+        "sections": sections,
+        "missing": [side for side in (before, after) if side.missing],
+        "version": version("photochrom"),
+    }
+    return fill_template("diff.html.j2", shown)
 
 
 def _gather(
@@ -122,16 +119,14 @@ def _draw(stream: Any, entry: Entry, size: int) -> str:
     start = entry.index * layout.stride
     stream.seek(start + layout.json_offset)
     top, left, bottom, right = from_json(stream.read(JSON_BYTES)).valid
-    digest = hashlib.sha256()
+    arrays = [(offset, shape) for _, offset, shape in layout.arrays]
+    contents = read_arrays(stream, start, arrays)
+    if sum_up(contents) != entry.sha256:
+        raise ValueError(f"{entry.shard}: {entry.key} has other pixels than its release says")
     drawn: list[NDArray[np.uint8]] = []
-    for _, offset, shape in layout.arrays:
-        stream.seek(start + offset)
-        content = stream.read(math.prod(shape))
-        digest.update(content)
+    for content, (_, shape) in zip(contents, arrays, strict=True):
         picture = np.frombuffer(content, np.uint8).reshape(shape)[top:bottom, left:right]
         if picture.ndim == 2:
             picture = np.dstack((picture, np.full((*picture.shape, 2), 128, np.uint8)))
         drawn.insert(0, to_rgb(from_bytes(picture)))
-    if digest.hexdigest() != entry.sha256:
-        raise ValueError(f"{entry.shard}: {entry.key} has other pixels than its release says")
     return array_data_uri(np.hstack(drawn), width=WIDTH * len(drawn))

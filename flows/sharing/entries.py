@@ -4,18 +4,24 @@ import csv
 import hashlib
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
 from typing import BinaryIO
 
 from flows.errors import SharingError
+from flows.sharing.checking import Show
 from preprocess.index import Index, Shard
 from preprocess.samples import JSON_BYTES, from_json
 from preprocess.split import PAIRS
 
 OpenFile = Callable[[str], BinaryIO]
 """Opens a file of a folder of shards by its name, wherever the folder is."""
+
+Arrays = Iterable[tuple[int, tuple[int, ...]]]
+"""Of a sample: each one's offset in it and its shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +50,49 @@ class Entry:
 COLUMNS = tuple(field.name for field in fields(Entry))
 
 
+def opener(folder: Path) -> OpenFile:
+    """Open the files of a folder on disk."""
+    return partial(_open, folder)
+
+
+def _open(folder: Path, name: str) -> BinaryIO:
+    return (folder / name).open("rb")
+
+
+def list_arrays(shard: Shard) -> Arrays:
+    """List the arrays that each sample of a shard has."""
+    return [(member.offset, member.shape) for member in shard.members]
+
+
+def read_arrays(stream: BinaryIO, start: int, arrays: Arrays) -> list[bytes]:
+    """Read the pixels of a sample.
+
+    Args:
+        stream: Of the shard.
+        start: Of the sample, in bytes.
+        arrays: That the sample has.
+
+    Raises:
+        OSError: If the shard cannot be read.
+    """
+    read = []
+    for offset, shape in arrays:
+        stream.seek(start + offset)
+        read.append(stream.read(math.prod(shape)))
+    return read
+
+
+def sum_up(arrays: Iterable[bytes]) -> str:
+    """Compute what a release lists as a sample's SHA-256: that of its arrays in a row."""
+    return hashlib.sha256(b"".join(arrays)).hexdigest()
+
+
 def read_entries(
     index: Index,
     titles: Mapping[str, str],
     *,
     open_file: OpenFile,
-    on_progress: Callable[[float], None],
+    on_progress: Show,
 ) -> list[Entry]:
     """Read the samples of a folder of shards.
 
@@ -91,10 +134,6 @@ def _read_shard(stream: BinaryIO, shard: Shard, titles: Mapping[str, str]) -> It
             raise SharingError(
                 f"{shard.name}: sample {place}, byte {start}: {exc}; run `photochrom verify`"
             ) from exc
-        digest = hashlib.sha256()
-        for array in shard.members:
-            stream.seek(start + array.offset)
-            digest.update(stream.read(math.prod(array.shape)))
         yield Entry(
             key=info.key,
             scan_id=info.scan_id,
@@ -104,7 +143,7 @@ def _read_shard(stream: BinaryIO, shard: Shard, titles: Mapping[str, str]) -> It
             title=titles.get(info.key, ""),
             shard=shard.name,
             index=place,
-            sha256=digest.hexdigest(),
+            sha256=sum_up(read_arrays(stream, start, list_arrays(shard))),
         )
 
 

@@ -1,7 +1,8 @@
 """Edge: copies of the data set for others: as a bag, or in the layout of Hugging Face."""
 
+import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +12,28 @@ import yaml
 from flows.errors import SharingError
 from flows.params import Params
 from flows.project import Project
-from flows.sharing.checking import Checked, check_claims
-from flows.sharing.claims import claim_scans, claim_shards
-from flows.sharing.record import Record, find_release, to_folder
-from flows.sharing.sums import SUMS_NAME, format_sums, read_digest
+from flows.sharing.checking import SUMS_NAME, Claim, Show, check_claims, format_sums, read_digest
+from flows.sharing.claims import Folder, claim_outs, claim_scans, claim_shards
+from flows.sharing.git import read_at
+from flows.sharing.outs import LOCK_NAME, read_lock
+from flows.sharing.record import NAMES, Record, find_release, to_folder
+from flows.sharing.verify import judge_unlisted
 from harvest.files import write_bytes
 from preprocess.card import CARD_NAME, to_title
 from preprocess.croissant import CROISSANT_NAME
-from preprocess.index import INDEX_NAME, Index, read_index
+from preprocess.index import INDEX_NAME, read_index
 from preprocess.shards import SAMPLES_NAME
 
-MANIFESTS = ("catalog", "scans", "groups", "crops", "pairs")
+MANIFESTS = (
+    "data/catalog.parquet",
+    "data/scans.parquet",
+    "data/groups.parquet",
+    "data/crops.parquet",
+    "data/pairs.parquet",
+)
+DESCRIBED = (CARD_NAME, CROISSANT_NAME, INDEX_NAME, SAMPLES_NAME)
 
-Show = Callable[[float], None]
+_REMEDY = "run `photochrom verify`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +43,15 @@ class Export:
     project: Project
     source: str
     size: int
-    index: Index
     release: Record | None
     """The release that the checkout stands at, if any."""
+    sums: Mapping[str, str]
+    """SHA-256 of each file that is copied, as it was checked, by path below the checkout's root."""
 
     @property
-    def shards(self) -> Path:
-        """Folder of the shards."""
-        return self.project.shards(self.size)
+    def shards(self) -> str:
+        """Folder of the shards, below the checkout's root."""
+        return f"data/shards/{self.size}"
 
 
 def export_bag(
@@ -66,17 +77,16 @@ def export_bag(
     import bagit
 
     with _new_folder(target) as folder:
-        export, checked = _prepare(project, params, scans=scans, on_progress=on_progress)
-        _copy([project.root / path for path in sorted(checked.digests)], project.data, folder)
-        described = [CARD_NAME, CROISSANT_NAME, INDEX_NAME, SAMPLES_NAME]
-        _copy([export.shards / name for name in described], project.data, folder)
-        _copy([project.data / f"{name}.parquet" for name in MANIFESTS], project.data, folder)
+        more = [f"data/scans/{params.harvest.source}"] if scans else []
+        export = _prepare(project, params, [*MANIFESTS, *more], on_progress=on_progress)
+        _copy(export, base="data", folder=folder)
         if export.release is not None:
-            released = project.root / to_folder(export.source)
-            _copy(sorted(released.iterdir()), released, folder / "release")
+            _copy_release(export, folder / "release")
         try:
             bag = bagit.make_bag(str(folder), _describe(export), checksums=["sha256"])
             bag.validate()
+            copied = {path: sums["sha256"] for path, sums in bag.payload_entries().items()}
+            _compare(export, copied, base="data")
         except bagit.BagError as exc:
             raise SharingError(
                 f"{target}: expected bagit to make a bag, got: {exc}; see that the disk has room "
@@ -105,12 +115,9 @@ def export_hugging_face(
         OSError: If the disk refuses.
     """
     with _new_folder(target) as folder:
-        export, _ = _prepare(project, params, scans=False, on_progress=on_progress)
-        names = [INDEX_NAME, SAMPLES_NAME, CROISSANT_NAME]
-        names += [shard.name for shard in export.index.shards]
-        _copy([export.shards / name for name in names], export.shards, folder / "data")
-        card = (export.shards / CARD_NAME).read_text(encoding="utf-8")
-        write_bytes(folder / CARD_NAME, to_hugging_face_card(card, export.release).encode())
+        export = _prepare(project, params, [], on_progress=on_progress)
+        _copy(export, base=export.shards, folder=folder / "data")
+        card = (folder / "data" / CARD_NAME).read_text(encoding="utf-8")
         sums = {
             path.relative_to(folder).as_posix(): read_digest(
                 path, md5=False, on_bytes=_ignore
@@ -118,6 +125,13 @@ def export_hugging_face(
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
+        _compare(export, sums, base=export.shards)
+        # The card's place is beside data/, and it says so.
+        (folder / "data" / CARD_NAME).unlink()
+        del sums[f"data/{CARD_NAME}"]
+        content = to_hugging_face_card(card, export.release).encode()
+        sums[CARD_NAME] = hashlib.sha256(content).hexdigest()
+        write_bytes(folder / CARD_NAME, content)
         write_bytes(folder / SUMS_NAME, format_sums(sums))
     return target
 
@@ -167,21 +181,29 @@ def _to_name(split: str) -> str:
     return "validation" if split == "val" else split
 
 
-def _prepare(
-    project: Project, params: Params, *, scans: bool, on_progress: Show
-) -> tuple[Export, Checked]:
-    """Read what is to be copied, and see that every byte is right."""
+def _prepare(project: Project, params: Params, more: Sequence[str], *, on_progress: Show) -> Export:
+    """Read what is to be copied: shards, what describes them and more; see that all is right."""
     size, source = params.preprocess.size, params.harvest.source
+    shards = f"data/shards/{size}"
     index = read_index(project.shards(size))
-    remedy = "run `photochrom verify`"
-    claims = claim_shards(index, folder=f"data/shards/{size}", remedy=remedy)
-    if scans:
+    claims = claim_shards(index, folder=shards, remedy=_REMEDY)
+    if f"data/scans/{source}" in more:
         claims += claim_scans(project.data, f"data/scans/{source}")
+    named = [f"{shards}/{name}" for name in DESCRIBED] + [one for one in more if one in MANIFESTS]
+    claims += [Claim(path, "the layout of an export", _REMEDY) for path in named]
+    wanted = {claim.path for claim in claims}
+    folders: list[Folder] = []
+    if (project.root / LOCK_NAME).is_file():
+        outs = [out for out in read_lock(project.root).outs if out.path in {shards, *more}]
+        locked, folders = claim_outs(project.root, outs)
+        claims += locked
     checked = check_claims(claims, folder=project.root, complete=True, on_progress=on_progress)
+    checked.faults += judge_unlisted(project.root, folders, checked)
     if checked.faults:
         first = checked.faults[0].line
         raise SharingError(f"{len(checked.faults)} files are not as they should be: {first}")
-    return Export(project, source, size, index, find_release(project, source)), checked
+    sums = {path: checked.digests[path].sha256 for path in sorted(wanted)}
+    return Export(project, source, size, find_release(project, source), sums)
 
 
 def _describe(export: Export) -> dict[str, str]:
@@ -200,12 +222,34 @@ def _describe(export: Export) -> dict[str, str]:
     return described
 
 
-def _copy(paths: Sequence[Path], base: Path, folder: Path) -> None:
+def _copy(export: Export, *, base: str, folder: Path) -> None:
     """Copy files, not link them: DVC's own are read-only, and others shall not reach them."""
-    for path in paths:
-        target = folder / path.relative_to(base)
+    for path in export.sums:
+        target = folder / Path(path).relative_to(base)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+        shutil.copyfile(export.project.root / path, target)
+
+
+def _copy_release(export: Export, folder: Path) -> None:
+    """Copy a release's own files, as Git has them."""
+    folder.mkdir()
+    for name in NAMES:
+        path = f"{to_folder(export.source)}/{name}"
+        content = read_at(export.project.root, "HEAD", path)
+        if content is None:
+            raise SharingError(f"{path}: expected it in the release, found none; {_REMEDY}")
+        write_bytes(folder / name, content)
+
+
+def _compare(export: Export, copied: Mapping[str, str], *, base: str) -> None:
+    """See that copies, named below data/, are what was checked."""
+    for path, sha256 in export.sums.items():
+        at = f"data/{Path(path).relative_to(base).as_posix()}"
+        if copied.get(at) != sha256:
+            raise SharingError(
+                f"{path}: expected sha256 {sha256}, which was checked, in its copy, got "
+                f"{copied.get(at)}; let nothing write to it, and run the command again"
+            )
 
 
 def _ignore(read: int) -> None:

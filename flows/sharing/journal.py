@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from flows.errors import SharingError
+from flows.programs import call_dvc, call_git, must_dvc, try_git
 from flows.project import Project
-from flows.sharing.git import call_git, read_at, try_git
-from flows.sharing.outs import LOCK_NAME, call_dvc, must_dvc
+from flows.sharing.git import read_at
+from flows.sharing.outs import LOCK_NAME
 from flows.sharing.record import NAMES, to_folder
 from harvest.files import write_bytes
 
@@ -76,22 +77,24 @@ def find_made_commit(project: Project, journal: Journal, *, subject: str) -> boo
     return said == f"{journal.head}\n{subject}"
 
 
-def take_back(project: Project, journal: Journal) -> None:
+def take_back(project: Project, journal: Journal, *, held: int) -> None:
     """Make the checkout what it was before a release that did not reach its commit.
 
     Args:
         project: The checkout.
         journal: What the release wrote down.
+        held: The lock of `alone`.
 
     Raises:
-        SharingError: If Git or DVC refuses.
+        ProgramError: If Git or DVC refuses.
         OSError: If the disk refuses.
     """
     root = project.root
-    call_git(root, "reset", "--quiet", "--", *list_paths(journal.source))
-    for path in list_paths(journal.source):
+    # All is read before anything is changed: what Git cannot read is not taken for absent.
+    before = {path: read_at(root, journal.head, path) for path in list_paths(journal.source)}
+    call_git(root, "reset", "--quiet", "--", *before)
+    for path, content in before.items():
         _remove_parts(root / path)
-        content = read_at(root, journal.head, path)
         if content is None:
             (root / path).unlink(missing_ok=True)
         elif not (root / path).is_file() or (root / path).read_bytes() != content:
@@ -101,8 +104,9 @@ def take_back(project: Project, journal: Journal) -> None:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
     # Where the cache lacks a file, the stage makes it again: the same inputs, the same bytes.
-    if journal.outs and call_dvc(root, "checkout", "--force", *journal.outs).returncode != 0:
-        must_dvc(root, "repro", "--single-item", *journal.stages)
+    outs = journal.outs
+    if outs and call_dvc(root, "checkout", "--force", *outs, held=held).returncode != 0:
+        must_dvc(root, "repro", "--single-item", *journal.stages, held=held)
     close_journal(project)
 
 
@@ -121,8 +125,8 @@ def alone(project: Project, *, say: Callable[[str], None]) -> Iterator[int]:
         say: Told if there is something to wait for.
 
     Yields:
-        The lock's file descriptor: a child that inherits it holds the lock too, so that a stage
-        that outlives a killed release is waited for.
+        The lock's file descriptor. DVC inherits it and so holds the lock too: a killed release's
+        DVC ends its stages and then itself, and the next release waits until it has.
 
     Raises:
         OSError: If the disk refuses.

@@ -1,10 +1,7 @@
-"""What dvc.lock says of the files in data/, and DVC's own commands on them."""
+"""What dvc.lock, DVC's cache and `dvc status` say of the files in data/."""
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any
 import yaml
 
 from flows.errors import SharingError
+from flows.programs import call_dvc
 
 LOCK_NAME = "dvc.lock"
 
@@ -150,42 +148,3 @@ def read_status(root: Path) -> dict[str, list[object]]:
             f"dvc status: expected a list of stages, got: {(done.stderr or done.stdout).strip()}"
         ) from exc
     return found
-
-
-def call_dvc(root: Path, *words: str, held: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Run DVC, whose stages find the `photochrom` of this environment.
-
-    Args:
-        root: The checkout.
-        words: The command and what it takes.
-        held: A file descriptor that it shall keep open while it runs.
-
-    Returns:
-        What came of it.
-    """
-    here = Path(sys.executable).parent
-    return subprocess.run(
-        [sys.executable, "-m", "dvc", *words],
-        cwd=root,
-        env={**os.environ, "PATH": f"{here}{os.pathsep}{os.environ.get('PATH', '')}"},
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        pass_fds=() if held is None else (held,),
-    )
-
-
-def must_dvc(root: Path, *words: str, held: int | None = None) -> None:
-    """Run DVC; it must succeed.
-
-    Raises:
-        SharingError: If it fails; with what it said.
-    """
-    done = call_dvc(root, *words, held=held)
-    if done.returncode != 0:
-        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-12:])
-        raise SharingError(
-            f"dvc {words[0]}: expected it to succeed, got:\n{said}\n"
-            f"run `dvc {' '.join(words)}` to see why"
-        )

@@ -1,17 +1,18 @@
 """Edge: what must hold before a release changes anything."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from flows.account import read_account
 from flows.errors import SharingError
 from flows.params import Params
+from flows.programs import try_git
 from flows.project import Project
-from flows.sharing.checking import Checked, check_claims
+from flows.sharing.checking import Show, check_claims
 from flows.sharing.claims import claim_outs, claim_shards
-from flows.sharing.git import check_checkout, try_git
+from flows.sharing.git import check_checkout
 from flows.sharing.journal import list_paths
-from flows.sharing.outs import Out, read_lock, read_status
-from flows.sharing.verify import look_into
+from flows.sharing.outs import read_lock, read_status
+from flows.sharing.verify import judge_unlisted, look_into
 from preprocess.index import read_index
 
 SHOWN = 8
@@ -89,9 +90,7 @@ def check_identity(project: Project) -> None:
             )
 
 
-def check_bytes(
-    project: Project, *, on_progress: Callable[[float], None]
-) -> tuple[Checked, list[Out]]:
+def check_bytes(project: Project, *, on_progress: Show) -> dict[str, str]:
     """Read all that a release sums up, and hold it against its manifests.
 
     Args:
@@ -99,7 +98,7 @@ def check_bytes(
         on_progress: Told the share done, 0 to 1.
 
     Returns:
-        The checksums, and the outs that were read.
+        The SHA-256 of each file, by path below data/.
 
     Raises:
         SharingError: If a byte is wrong.
@@ -117,12 +116,13 @@ def check_bytes(
     checked = check_claims(claims, folder=project.root, complete=True, on_progress=on_progress)
     for name, index in indexes.items():
         look_into(checked, index, folder=name, root=project.root, known={})
+    checked.faults += judge_unlisted(project.root, folders, checked)
     if checked.faults:
         raise SharingError(
             f"expected data that is whole, got {_list([one.line for one in checked.faults])}; "
             "`photochrom verify` says more"
         )
-    return checked, outs
+    return {path.removeprefix("data/"): one.sha256 for path, one in checked.digests.items()}
 
 
 def is_released(path: str) -> bool:

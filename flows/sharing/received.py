@@ -1,13 +1,11 @@
 """Edge: hold a folder that was handed on against the manifest that came with it."""
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 from flows.errors import SharingError
-from flows.sharing.checking import Checked, Claim, Fault, check_claims
+from flows.sharing.checking import SUMS_NAME, Checked, Claim, Fault, Show, check_claims
 from flows.sharing.claims import claim_shards, claim_sums, list_files
-from flows.sharing.sums import SUMS_NAME
 from flows.sharing.verify import look_into
 from preprocess.errors import ShardError
 from preprocess.index import INDEX_NAME, read_index
@@ -17,7 +15,7 @@ BAG_NAME = "bagit.txt"
 _REMEDY = "fetch it again from where it came from"
 
 
-def verify_folder(folder: Path, *, complete: bool, on_progress: Callable[[float], None]) -> Checked:
+def verify_folder(folder: Path, *, complete: bool, on_progress: Show) -> Checked:
     """Hold a bag, an exported data set or a folder of shards against its own manifest.
 
     Args:
@@ -82,7 +80,7 @@ def _look_for_strangers(
         checked.notes.append(f"without a checksum here: {', '.join(rest)}")
 
 
-def _verify_bag(folder: Path, on_progress: Callable[[float], None]) -> Checked:
+def _verify_bag(folder: Path, on_progress: Show) -> Checked:
     """Hold a bag's files against its manifests, and let the Library's bagit judge the rest."""
     import bagit
 

@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from flows.errors import SharingError
+from flows.programs import try_git
 from flows.project import Project
+from flows.sharing.checking import SUMS_NAME
 from flows.sharing.entries import Entry, from_csv
-from flows.sharing.git import read_at, try_git
+from flows.sharing.git import read_at
 from flows.sharing.outs import LOCK_NAME
-from flows.sharing.sums import SUMS_NAME
 
 CARD_NAME = "README.md"
 SAMPLES_NAME = "samples.csv"
@@ -41,6 +42,11 @@ class Record:
     def folder(self) -> str:
         """Of the shards, below the checkout's root."""
         return f"data/shards/{self.size}"
+
+    @property
+    def since(self) -> str:
+        """What its changes are relative to, for people."""
+        return f"since {self.before}" if self.before else "the first release"
 
 
 def to_folder(source: str) -> str:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from flows.errors import SharingError
 from flows.params import Params
+from flows.programs import call_git, must_dvc, try_git
 from flows.project import Project
-from flows.sharing.git import call_git, try_git
+from flows.sharing.checking import Show
 from flows.sharing.journal import (
     Journal,
     alone,
@@ -17,7 +18,7 @@ from flows.sharing.journal import (
     take_back,
     write_journal,
 )
-from flows.sharing.outs import Lock, must_dvc, read_lock, read_status
+from flows.sharing.outs import Lock, read_lock, read_status
 from flows.sharing.readiness import check_bytes, check_ready
 from flows.sharing.record import Record, read_record
 from flows.sharing.written import Release, gather_release, to_subject, write_release
@@ -31,7 +32,6 @@ DESCRIPTIONS = ("README.md", "croissant.json")
 """Files beside the shards that may change with the splits: the card names views that moved."""
 
 Say = Callable[[str], None]
-Show = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,13 @@ def make_release(
         What the release's record says.
 
     Raises:
-        SharingError: If something must be mended first, or Git or DVC refuses; then the checkout
-            is as it was.
+        SharingError: If something must be mended first; then the checkout is as it was.
+        ProgramError: If Git or DVC refuses; so it is then, or by the next call.
         ManifestError: If a manifest cannot be read.
         OSError: If the disk refuses.
     """
     with alone(project, say=say) as lock:
-        done = complete_broken(project, say=say)
+        done = complete_broken(project, held=lock, say=say)
         if done == order.name:
             record = read_record(project.root, "HEAD", params.harvest.source)
             assert record is not None
@@ -80,32 +80,38 @@ def make_release(
         journal = _plan(project, params, order.name)
         write_journal(project, journal)
         try:
-            _fix_splits(project, journal, held=lock, say=say, on_progress=on_progress)
-            write_release(project, release, sums=_sum_up(project, on_progress))
+            sums = _fix_splits(project, journal, held=lock, say=say, on_progress=on_progress)
+            write_release(project, release, sums=sums)
             _commit(project, journal, release)
         except BaseException:
-            _recover(project, journal, say=say)
+            _recover(project, journal, held=lock, say=say)
             raise
         close_journal(project)
     return release.record
 
 
-def complete_broken(project: Project, *, say: Say) -> str | None:
+def complete_broken(project: Project, *, held: int, say: Say) -> str | None:
     """Complete a release that lacks its tag alone; take back one that lacks more.
+
+    Args:
+        project: The checkout.
+        held: The lock of `alone`.
+        say: Told in a line what was done.
 
     Returns:
         Name of the release that was completed; None if there was none.
 
     Raises:
-        SharingError: If the checkout has gone on since, or Git or DVC refuses.
+        SharingError: If the checkout has gone on since.
+        ProgramError: If Git or DVC refuses.
     """
     journal = read_journal(project)
     if journal is None:
         return None
-    return _recover(project, journal, say=say)
+    return _recover(project, journal, held=held, say=say)
 
 
-def _recover(project: Project, journal: Journal, *, say: Say) -> str | None:
+def _recover(project: Project, journal: Journal, *, held: int, say: Say) -> str | None:
     root = project.root
     if find_made_commit(project, journal, subject=to_subject(journal.name, journal.source)):
         _tag(project, journal.name)
@@ -117,7 +123,7 @@ def _recover(project: Project, journal: Journal, *, say: Say) -> str | None:
             f"a release {journal.name} was broken off here, and other commits have come since; go "
             f"back to {journal.head[:12]} with `git checkout`, and run the command again"
         )
-    take_back(project, journal)
+    take_back(project, journal, held=held)
     say(f"{journal.name}: was broken off; all is as before")
     return None
 
@@ -142,19 +148,23 @@ def find_users(lock: Lock, path: str) -> tuple[str, ...]:
 
 def _fix_splits(
     project: Project, journal: Journal, *, held: int, say: Say, on_progress: Show
-) -> None:
-    """Write the splits, and let the stages that read them show that they change no sample."""
+) -> dict[str, str]:
+    """Write the splits, let the stages that read them show that they change no sample, and sum up.
+
+    Returns:
+        The SHA-256 of all that is released, by path below data/.
+    """
     root, path = project.root, project.splits(journal.source)
     views = group_views(read_manifest(project.data / "groups.parquet", GROUPS_SCHEMA))
     released = read_released(path)
     splits = assign_splits(views, released)
-    before = _sum_up(project, on_progress)
+    before = check_bytes(project, on_progress=on_progress)
     write_released(path, to_released(views, released, splits=splits))
     if not read_status(root):
-        return
+        return before
     say(f"{', '.join(journal.stages)}: once more through DVC, for the splits are fixed now")
     must_dvc(root, "repro", "--single-item", *journal.stages, held=held)
-    after = _sum_up(project, on_progress)
+    after = check_bytes(project, on_progress=on_progress)
     other = sorted(name for name in before | after if before.get(name) != after.get(name))
     if wrong := [name for name in other if name.rpartition("/")[2] not in DESCRIPTIONS]:
         raise SharingError(
@@ -168,18 +178,14 @@ def _fix_splits(
         must_dvc(root, "commit", "--force", *stale, held=held)
     if stale := sorted(read_status(root)):
         raise SharingError(f"dvc status: expected all up to date, got {', '.join(stale)}")
-
-
-def _sum_up(project: Project, on_progress: Show) -> dict[str, str]:
-    """Compute the checksums of all that is released, by path below data/."""
-    checked, _ = check_bytes(project, on_progress=on_progress)
-    return {path.removeprefix("data/"): digest.sha256 for path, digest in checked.digests.items()}
+    return after
 
 
 def _commit(project: Project, journal: Journal, release: Release) -> None:
     paths = [path for path in list_paths(journal.source) if (project.root / path).is_file()]
     call_git(project.root, "add", "--", *paths)
-    call_git(project.root, "commit", "--quiet", "--message", release.message)
+    # These alone: someone may have put other files into the index meanwhile.
+    call_git(project.root, "commit", "--quiet", "--message", release.message, "--", *paths)
     _tag(project, journal.name)
 
 

@@ -39,10 +39,9 @@ def say_release(record: Record) -> str:
     """Say what was released, and how it is shared."""
     parts = ", ".join(f"{part} {count}" for part, count in record.samples.items())
     changes = ", ".join(f"{count} {kind}" for kind, count in record.changes.items())
-    since = f"since {record.before}" if record.before else "the first release"
     return (
         f"{record.name}: {sum(record.samples.values())} samples of {record.source}: {parts}\n"
-        f"{changes} ({since}); more in {to_folder(record.source)}/\n"
+        f"{changes} ({record.since}); more in {to_folder(record.source)}/\n"
         "To share it: `dvc push`, then `git push --follow-tags`"
     )
 

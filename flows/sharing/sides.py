@@ -1,6 +1,5 @@
 """Edge: one side of a comparison: the samples of a revision or of the checkout."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,15 +9,14 @@ from typing import Any, BinaryIO
 from flows.errors import SharingError
 from flows.params import Params
 from flows.project import Project
-from flows.sharing.entries import Entry, OpenFile
+from flows.sharing.checking import Show
+from flows.sharing.entries import Entry, OpenFile, opener
 from flows.sharing.git import find_commit, read_at
 from flows.sharing.outs import LOCK_NAME, parse_lock
 from flows.sharing.record import read_record, read_released_entries
 from flows.sharing.written import read_folder_entries
 
 HERE = "the checkout"
-
-Show = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +45,7 @@ def read_checkout(project: Project, params: Params, *, on_progress: Show) -> Sid
     size = params.preprocess.size
     folder = project.shards(size)
     entries = read_folder_entries(folder, on_progress=on_progress)
-    return Side(HERE, size, entries, partial(_open, folder), f"dvc pull data/shards/{size}")
-
-
-def _open(folder: Path, name: str) -> BinaryIO:
-    return (folder / name).open("rb")
+    return Side(HERE, size, entries, opener(folder), f"dvc pull data/shards/{size}")
 
 
 def read_side(project: Project, params: Params, revision: str, *, on_progress: Show) -> Side:

@@ -1,13 +1,12 @@
 """Edge: hold all data of a checkout against its manifests."""
 
-import hashlib
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from flows.programs import try_git
 from flows.project import Project
-from flows.sharing.checking import Checked, Claim, Fault, check_claims
+from flows.sharing.checking import SUMS_NAME, Checked, Claim, Fault, Show, check_claims
 from flows.sharing.claims import (
     Folder,
     claim_outs,
@@ -15,12 +14,11 @@ from flows.sharing.claims import (
     claim_shards,
     claim_sums,
     list_files,
+    remedy_of,
 )
-from flows.sharing.entries import Entry
-from flows.sharing.git import try_git
+from flows.sharing.entries import Entry, list_arrays, read_arrays, sum_up
 from flows.sharing.outs import read_lock, sum_listing
 from flows.sharing.record import find_release, read_record, read_released_entries, to_folder
-from flows.sharing.sums import SUMS_NAME
 from harvest.errors import HarvestError
 from preprocess.errors import ShardError
 from preprocess.index import INDEX_NAME, Index, Shard, read_index
@@ -30,9 +28,7 @@ Known = Mapping[tuple[str, int], Entry]
 """Samples of a release by shard and place."""
 
 
-def verify_checkout(
-    project: Project, source: str, *, complete: bool, on_progress: Callable[[float], None]
-) -> Checked:
+def verify_checkout(project: Project, source: str, *, complete: bool, on_progress: Show) -> Checked:
     """Hold a checkout's data against dvc.lock, its manifests and, at a release, its sums.
 
     Args:
@@ -52,15 +48,16 @@ def verify_checkout(
     more, found = _claim_more(project, source)
     indexes = _read_indexes(root, folders, found)
     for folder, index in indexes.items():
-        more += claim_shards(index, folder=folder, remedy=_remedy(folder))
-    checked = check_claims(
-        [*claims, *more], folder=root, complete=complete, on_progress=on_progress
-    )
+        more += claim_shards(index, folder=folder, remedy=remedy_of(folder))
+    # What a manifest of our own says of a file comes before what dvc.lock says of it.
+    claims = [*more, *claims]
+    checked = check_claims(claims, folder=root, complete=complete, on_progress=on_progress)
     checked.faults = [*found, *checked.faults]
     for folder, index in indexes.items():
         known = _read_known(project, source, folder=folder, folders=folders)
         look_into(checked, index, folder=folder, root=root, known=known)
-    checked.faults += _judge_folders(root, folders, [*claims, *more], checked)
+    checked.faults += find_strangers(root, folders, claims)
+    checked.faults += judge_unlisted(root, folders, checked)
     if (release := find_release(project, source)) is not None:
         checked.notes.append(f"held against {SUMS_NAME} of the release {release.name} too")
     checked.faults.sort(key=lambda fault: fault.path)
@@ -87,7 +84,8 @@ def look_into(checked: Checked, index: Index, *, folder: str, root: Path, known:
             fault = checked.faults[faulty[path]]
             checked.faults[faulty[path]] = replace(fault, said=f"{where}; {fault.said}")
         elif where:
-            checked.faults.append(Fault(path, f"{where}; {_remedy(folder)}"))
+            remedy = remedy_of(folder) if folder else "fetch it again from where it came from"
+            checked.faults.append(Fault(path, f"{where}; {remedy}"))
 
 
 def _find_damage(path: Path, shard: Shard, known: Known) -> str:
@@ -99,15 +97,11 @@ def _find_damage(path: Path, shard: Shard, known: Known) -> str:
         return f"damaged at {said}" if said.startswith("sample ") else said
     with path.open("rb") as stream:
         for place in range(shard.samples):
-            entry = known.get((shard.name, place))
-            digest = hashlib.sha256()
-            for array in shard.members if entry else ():
-                stream.seek(place * shard.stride + array.offset)
-                digest.update(stream.read(math.prod(array.shape)))
-            if entry and digest.hexdigest() != entry.sha256:
+            entry, start = known.get((shard.name, place)), place * shard.stride
+            if entry and sum_up(read_arrays(stream, start, list_arrays(shard))) != entry.sha256:
                 return (
-                    f"damaged at sample {place}, byte {place * shard.stride}: other pixels of "
-                    f"{entry.key} than released"
+                    f"damaged at sample {place}, byte {start}: other pixels of {entry.key} than "
+                    "released"
                 )
     return ""
 
@@ -120,17 +114,11 @@ def _claim_more(project: Project, source: str) -> tuple[list[Claim], list[Fault]
         try:
             claims += claim_scans(project.data, f"data/scans/{source}")
         except HarvestError as exc:
-            faults.append(Fault("data/scans.parquet", f"{exc}; {_remedy('data/scans.parquet')}"))
+            faults.append(Fault("data/scans.parquet", f"{exc}; {remedy_of('data/scans.parquet')}"))
     if find_release(project, source) is not None:
         path = project.root / to_folder(source) / SUMS_NAME
-        claims += claim_sums(path, below="data/", remedy=_remedy("data"), parted=True)
+        claims += claim_sums(path, below="data/", remedy=remedy_of("data"), parted=True)
     return claims, faults
-
-
-def _remedy(folder: str) -> str:
-    if not folder:
-        return "fetch it again from where it came from"
-    return f"`dvc checkout --force {folder}`, or where that fails `dvc pull {folder}`"
 
 
 def _read_indexes(root: Path, folders: Sequence[Folder], faults: list[Fault]) -> dict[str, Index]:
@@ -141,7 +129,7 @@ def _read_indexes(root: Path, folders: Sequence[Folder], faults: list[Fault]) ->
             try:
                 indexes[path] = read_index(root / path)
             except ShardError as exc:
-                faults.append(Fault(f"{path}/{INDEX_NAME}", f"{exc}; {_remedy(path)}"))
+                faults.append(Fault(f"{path}/{INDEX_NAME}", f"{exc}; {remedy_of(path)}"))
     return indexes
 
 
@@ -156,25 +144,45 @@ def _read_known(project: Project, source: str, *, folder: str, folders: Sequence
     return {(entry.shard, entry.index): entry for entry in entries}
 
 
-def _judge_folders(
-    root: Path, folders: Sequence[Folder], claims: Sequence[Claim], checked: Checked
+def find_strangers(
+    root: Path, folders: Sequence[Folder], claims: Sequence[Claim]
 ) -> Iterator[Fault]:
-    """Find files that nobody claims, and whole folders that are not what dvc.lock says."""
+    """Find files that nobody claims in folders that DVC's cache has a list of."""
     listed = {claim.path for claim in claims}
+    said = "expected no such file by dvc.lock, found one; move it out of data/"
+    for folder in folders:
+        path = folder.out.path
+        if folder.listing is not None:
+            files = {f"{path}/{name}" for name in list_files(root / path)}
+            yield from (Fault(stranger, said) for stranger in sorted(files - listed))
+
+
+def judge_unlisted(root: Path, folders: Sequence[Folder], checked: Checked) -> Iterator[Fault]:
+    """Hold folders that DVC's cache has no list of, as a whole, against dvc.lock.
+
+    Args:
+        root: The checkout.
+        folders: Those with a list are left out.
+        checked: What came of reading their files.
+
+    Yields:
+        Folders that are not what dvc.lock says, and files that came while they were read; nothing
+        on a folder whose files have faults already, or which is not here.
+    """
     faulty = {fault.path for fault in checked.faults}
     for folder in folders:
         path = folder.out.path
         files = {f"{path}/{name}": name for name in list_files(root / path)}
-        if folder.listing is not None:
-            for stranger in sorted(files.keys() - listed):
-                yield Fault(
-                    stranger, "expected no such file by dvc.lock, found one; move it out of data/"
-                )
-        elif files and not faulty & files.keys():
-            md5 = sum_listing({name: checked.digests[at].md5 for at, name in files.items()})
-            if md5 != folder.out.md5:
-                yield Fault(
-                    path,
-                    f"expected a folder of md5 {folder.out.md5} by dvc.lock, got {md5}; the "
-                    f"cache has no list of its files: {_remedy(path)}",
-                )
+        if folder.listing is not None or not files or faulty & files.keys():
+            continue
+        if late := sorted(files.keys() - checked.digests.keys()):
+            said = "expected the folder to stay as it is, but it changed while it was read"
+            yield from (Fault(one, f"{said}; run the command again") for one in late)
+            continue
+        md5 = sum_listing({name: checked.digests[at].md5 for at, name in files.items()})
+        if md5 != folder.out.md5:
+            yield Fault(
+                path,
+                f"expected a folder of md5 {folder.out.md5} by dvc.lock, got {md5}; the cache has "
+                f"no list of its files: {remedy_of(path)}",
+            )

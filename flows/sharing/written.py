@@ -1,16 +1,15 @@
 """What a release writes: its card, record, list of samples, changes and checksums."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from flows.params import Params
 from flows.project import Project
 from flows.sharing.changes import KINDS, Change, compare, count, of_kind, say_changes
 from flows.sharing.changes import to_csv as changes_to_csv
-from flows.sharing.entries import Entry, read_entries
+from flows.sharing.checking import SUMS_NAME, Show, format_sums
+from flows.sharing.entries import Entry, opener, read_entries
 from flows.sharing.entries import to_csv as entries_to_csv
 from flows.sharing.outs import read_lock
 from flows.sharing.record import (
@@ -24,7 +23,6 @@ from flows.sharing.record import (
     to_folder,
     to_json,
 )
-from flows.sharing.sums import SUMS_NAME, format_sums
 from harvest.files import write_bytes
 from harvest.manifest import read_manifest
 from preprocess.index import read_index
@@ -48,7 +46,7 @@ def to_subject(name: str, source: str) -> str:
     return f"Release {name} of {source}"
 
 
-def read_folder_entries(shards: Path, *, on_progress: Callable[[float], None]) -> list[Entry]:
+def read_folder_entries(shards: Path, *, on_progress: Show) -> list[Entry]:
     """Read the samples of a folder of shards on disk.
 
     Raises:
@@ -59,12 +57,8 @@ def read_folder_entries(shards: Path, *, on_progress: Callable[[float], None]) -
     """
     rows = read_manifest(shards / "samples.parquet", SAMPLES_SCHEMA)
     titles = {row["key"]: row["title"] for row in rows}
-    open_file = partial(_open, shards)
-    return read_entries(read_index(shards), titles, open_file=open_file, on_progress=on_progress)
-
-
-def _open(folder: Path, name: str) -> BinaryIO:
-    return (folder / name).open("rb")
+    index, open_file = read_index(shards), opener(shards)
+    return read_entries(index, titles, open_file=open_file, on_progress=on_progress)
 
 
 def gather_release(
@@ -73,7 +67,7 @@ def gather_release(
     *,
     name: str,
     message: str,
-    on_progress: Callable[[float], None],
+    on_progress: Show,
 ) -> Release:
     """Gather all that a release says, from the data and the release before.
 
@@ -110,11 +104,10 @@ def gather_release(
 def to_message(record: Record, changes: list[Change], message: str) -> str:
     """Write what the commit and the tag of a release say."""
     parts = ", ".join(f"{part} {n}" for part, n in record.samples.items())
-    since = f"since {record.before}" if record.before else "the first release"
     folder = to_folder(record.source)
     lines = [
         f"{sum(record.samples.values())} samples of {record.size} px: {parts}",
-        f"{say_changes(changes)} ({since})",
+        f"{say_changes(changes)} ({record.since})",
         f"Card, samples, changes and checksums: {folder}/",
     ]
     body = [message.strip()] if message.strip() else []
@@ -124,10 +117,9 @@ def to_message(record: Record, changes: list[Change], message: str) -> str:
 def name_card(card: str, record: Record) -> str:
     """Put a release's name, and what changed, under the title of a card."""
     head, title, rest = _cut(card)
-    since = f"since `{record.before}`" if record.before else "the first release"
     changes = ", ".join(f"{n} {kind}" for kind, n in record.changes.items())
     said = (
-        f"Release `{record.name}` ({changes}; {since}). `{SAMPLES_NAME}` lists its samples, "
+        f"Release `{record.name}` ({changes}; {record.since}). `{SAMPLES_NAME}` lists its samples, "
         f"`{CHANGES_NAME}` what changed, `{SUMS_NAME}` the checksums of manifests, shards and "
         f"model. The shards are in `{record.folder}`."
     )

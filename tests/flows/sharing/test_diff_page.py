@@ -1,6 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import pytest
 
@@ -11,6 +11,7 @@ from flows.sharing.changes import compare
 from flows.sharing.diff_page import render_diff
 from flows.sharing.saying import say_each, to_table
 from flows.sharing.sides import Side, read_checkout
+from tests.axe import find_violations
 from tests.browsing import browsing
 
 
@@ -87,15 +88,21 @@ def test_the_terminal_names_samples_within_eighty_columns(sides: tuple[Side, Sid
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_fits_asks_nothing_and_has_no_fault_of_access(
-    chromium: str, sides: tuple[Side, Side], tmp_path: Path, width: int
+    chromium: str,
+    sides: tuple[Side, Side],
+    tmp_path: Path,
+    width: int,
+    scheme: Literal["light", "dark"],
 ) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
     path = tmp_path / "diff.html"
     path.write_text(render_diff(*sides, on_progress=show))
     with browsing(chromium, own=[path.as_uri()]) as open_page:
         page = open_page(path.as_uri(), width)
         assert page.evaluate("document.documentElement.scrollWidth") == width
-        assert Axe().run(page).response["violations"] == []
+        page.emulate_media(color_scheme=scheme)
+        dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(29, 26, 23)"
+        assert dark == (scheme == "dark")
+        assert find_violations(page) == []

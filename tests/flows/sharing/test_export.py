@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,56 @@ def test_an_export_does_not_touch_what_is_there(
     with pytest.raises(SharingError, match="1 files are not as they should be"):
         export_hugging_face(project, params, tmp_path / "new", on_progress=show)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "project"]
+
+
+@pytest.mark.parametrize("name", ["README.md", "croissant.json", "index.json", "samples.parquet"])
+def test_what_describes_the_shards_is_checked_before_it_is_copied(
+    project: Project, params: Params, tmp_path: Path, name: str
+) -> None:
+    path = project.root / SHARDS / name
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content + b"\n")
+    with pytest.raises(SharingError, match=f"{re.escape(name)}: expected md5"):
+        export_hugging_face(project, params, tmp_path / "new", on_progress=show)
+    shutil.rmtree(project.root / ".dvc" / "cache")
+    with pytest.raises(SharingError, match=r"expected a folder of md5"):
+        export_hugging_face(project, params, tmp_path / "new", on_progress=show)
+
+
+def test_a_manifest_is_checked_before_it_is_copied(
+    project: Project, params: Params, tmp_path: Path
+) -> None:
+    path = project.data / "groups.parquet"
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content[:-9] + b"x" + content[-8:])
+    with pytest.raises(SharingError, match=r"data/groups\.parquet: expected md5"):
+        export_bag(project, params, tmp_path / "bag", scans=False, on_progress=show)
+
+
+@pytest.mark.parametrize("layout", ["bag", "hf"])
+def test_a_copy_that_is_not_what_was_checked_is_refused(
+    project: Project,
+    params: Params,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    layout: str,
+) -> None:
+    real = shutil.copyfile
+
+    def copy(source: Path, target: Path) -> None:
+        real(source, target)
+        if target.name == "samples.parquet":
+            target.write_bytes(target.read_bytes() + b"x")
+
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    with pytest.raises(SharingError, match="which was checked, in its copy"):
+        if layout == "bag":
+            export_bag(project, params, tmp_path / "new", scans=False, on_progress=show)
+        else:
+            export_hugging_face(project, params, tmp_path / "new", on_progress=show)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_card_of_others_is_refused() -> None:

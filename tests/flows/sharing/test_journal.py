@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from flows.errors import SharingError
+from flows.errors import ProgramError, SharingError
 from flows.project import Project
+from flows.sharing import release as releasing
+from flows.sharing.git import read_at
 from flows.sharing.journal import Journal, alone, list_paths, read_journal, take_back, write_journal
+from flows.sharing.record import Record
+from flows.sharing.written import Release
 from tests.flows.sharing.tiny import call
 
 
@@ -23,6 +27,10 @@ def project(tmp_path: Path) -> Project:
     call(tmp_path, "git", "add", "-A")
     call(tmp_path, "git", "commit", "--quiet", "--message", "all")
     return Project(tmp_path)
+
+
+def ignore(_said: str) -> None:
+    """Take no notice of what is said."""
 
 
 def begin(project: Project) -> Journal:
@@ -43,11 +51,57 @@ def test_what_a_kill_left_is_taken_back_to_the_last_byte(project: Project) -> No
     mine = project.root / "releases/mine.txt"
     mine.write_text("mine")
     call(project.root, "git", "add", *list_paths("s"))
-    take_back(project, journal)
+    with alone(project, say=ignore) as held:
+        take_back(project, journal, held=held)
     assert call(project.root, "git", "status", "--porcelain").split() == ["??", "releases/mine.txt"]
     assert (project.root / "splits/s.parquet").read_text() == "splits/s.parquet"
     assert not (project.root / "releases/s").exists()
     assert read_journal(project) is None
+
+
+def test_what_git_cannot_read_is_not_taken_for_absent(project: Project) -> None:
+    journal = begin(project)
+    blob = call(project.root, "git", "rev-parse", "HEAD:splits/s.parquet").strip()
+    (project.root / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    (project.root / "dvc.lock").write_text("half")
+    with (
+        alone(project, say=ignore) as held,
+        pytest.raises(ProgramError, match=r"git show .*: expected it to succeed, got: "),
+    ):
+        take_back(project, journal, held=held)
+    assert (project.root / "splits/s.parquet").read_text() == "splits/s.parquet"
+    assert (project.root / "dvc.lock").read_text() == "half"
+    assert read_journal(project) == journal
+
+
+def test_a_file_of_a_revision_is_absent_only_where_git_says_so(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project.root / "splits"
+    assert read_at(project.root, "HEAD", "splits/s.parquet") == b"splits/s.parquet"
+    assert read_at(folder, "HEAD", "s.parquet") == b"splits/s.parquet"
+    assert read_at(project.root, "HEAD", "splits/other.parquet") is None
+    with pytest.raises(ProgramError, match="git ls-tree"):
+        read_at(project.root, "nosuch", "dvc.lock")
+    # So Git behaves in a checkout that another user owns.
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(ProgramError, match="dubious ownership"):
+        read_at(project.root, "HEAD", "dvc.lock")
+
+
+def test_what_someone_else_put_into_the_index_is_not_released(project: Project) -> None:
+    journal = begin(project)
+    for path in list_paths("s"):
+        (project.root / path).parent.mkdir(exist_ok=True)
+        (project.root / path).write_text("new")
+    (project.root / "mine.txt").write_text("mine")
+    call(project.root, "git", "add", "mine.txt")
+    record = Record("v2", "", "s", 32, "", {}, {})
+    release = Release(record, [], [], card="", message="Release v2 of s\n")
+    releasing._commit(project, journal, release)
+    made = call(project.root, "git", "show", "--name-only", "--format=", "v2^{commit}").split()
+    assert set(made) == set(list_paths("s"))
+    assert call(project.root, "git", "status", "--porcelain") == "A  mine.txt\n"
 
 
 def test_a_torn_note_is_refused(project: Project) -> None:
@@ -57,7 +111,7 @@ def test_a_torn_note_is_refused(project: Project) -> None:
         read_journal(project)
 
 
-def test_a_release_waits_for_what_a_killed_one_left_running(project: Project) -> None:
+def test_a_release_waits_for_whoever_holds_the_lock_of_another(project: Project) -> None:
     said: list[str] = []
     with alone(project, say=said.append) as held:
         child = subprocess.Popen(

@@ -98,7 +98,7 @@ def test_a_second_release_names_what_changed_and_released_views_keep_their_split
     assert after[val] == (other, before[val][1])
     assert after[test][1] == "train"
     assert after[spare[0]] == before[spare[0]]
-    assert "Release `v2` (2 added, 1 dropped, 1 moved, 1 changed; since `v1`)" in (
+    assert "Release `v2` (2 added, 1 dropped, 1 moved, 1 changed; since v1)" in (
         card := (project.root / "releases/sample/README.md").read_text()
     )
     assert f"each found to be one with a view of another split: {test}" in card

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from flows.project import Project
+from flows.sharing import verify as verifying
 from flows.sharing.checking import Checked
 from flows.sharing.received import verify_folder
 from flows.sharing.verify import verify_checkout
@@ -54,7 +55,7 @@ def test_one_flipped_bit_is_found_in_any_file(project: Project, path: str, by: s
     flip(project.root / path, 200)
     line = only_line(verify(project))
     assert line.startswith(f"{path}: ")
-    assert "expected md5" in line or by in line
+    assert f" by {by}, got " in line
     assert "`dvc checkout --force " in line
 
 
@@ -70,7 +71,7 @@ def test_a_cut_shard_is_found_by_its_length(project: Project) -> None:
     path.write_bytes(content[:STRIDE])
     line = only_line(verify(project))
     assert line.startswith(f"{SHARDS}/val-000000.tar: ")
-    assert "expected md5" in line or f"got {STRIDE}" in line
+    assert f"by index.json, got {STRIDE}" in line
 
 
 def test_a_split_that_was_not_pulled_is_no_fault_unless_all_is_asked_for(
@@ -104,6 +105,21 @@ def test_a_folder_is_judged_as_a_whole_where_the_cache_has_no_list_of_it(
     assert verify(project).faults == []
     (project.root / SHARDS / "croissant.json").write_text("{}")
     assert "expected a folder of md5" in only_line(verify(project))
+
+
+def test_a_file_that_comes_while_a_folder_is_read_is_named(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(project.root / ".dvc" / "cache")
+    late = project.root / SHARDS / "late.txt"
+
+    def look_into(*_words: object, **_named: object) -> None:
+        late.write_text("late")
+
+    monkeypatch.setattr(verifying, "look_into", look_into)
+    line = only_line(verify(project))
+    assert line.startswith(f"{SHARDS}/late.txt: ")
+    assert "changed while it was read; run the command again" in line
 
 
 def test_a_folder_of_shards_is_proved_without_any_project(project: Project, tmp_path: Path) -> None:

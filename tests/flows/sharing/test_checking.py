@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flows.errors import SharingError
-from flows.sharing.sums import format_sums, parse_sums, read_digest
+from flows.sharing.checking import format_sums, parse_sums, read_digest
 
 
 def test_sha256sum_reads_our_checksums_and_we_read_them(tmp_path: Path) -> None:
