@@ -21,6 +21,9 @@ from flows.project import Project
 START_LIMIT_S = 90.0
 """A first start took 9 s here, 13 s on PostgreSQL; a busy machine may take several times that."""
 
+PROBE_LIMIT_S = 30.0
+"""So long a server that lives may be too busy to answer before another is started for it."""
+
 STOP_LIMIT_S = 20.0
 
 TOKEN = "PHOTOCHROM_SERVER_TOKEN"
@@ -54,8 +57,7 @@ def use_server(project: Project) -> str:
         ServerError: If the server that `PREFECT_API_URL` names does not answer, or the
             checkout's own does not start.
     """
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", QUIET)
-    _pass_by_proxies()
+    pass_by_proxies()
     api = os.environ.get("PREFECT_API_URL")
     if api:
         if not _answers(api):
@@ -63,6 +65,7 @@ def use_server(project: Project) -> str:
                 f"PREFECT_API_URL is {api} and no Prefect server answers there; start it, "
                 "or unset the variable and the checkout starts its own"
             )
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", QUIET)
         return api
     return use_own(project, start_server(project))
 
@@ -73,6 +76,7 @@ def use_own(project: Project, server: Server) -> str:
     Returns:
         Address of the API.
     """
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", QUIET)
     os.environ.update(own_environment(project))
     os.environ["PREFECT_API_URL"] = f"{server.url}/api"
     return os.environ["PREFECT_API_URL"]
@@ -87,21 +91,27 @@ def start_server(project: Project) -> Server:
     return await_server(project, launch_server(project))
 
 
-def launch_server(project: Project) -> Server:
+def launch_server(project: Project, *, keep_days: int | None = None) -> Server:
     """Return the checkout's server as soon as it has a process, and start one if it has none.
 
     One that was killed gets its address and token back, so that what talks to it can go on.
 
+    Args:
+        project: The checkout.
+        keep_days: Age at which one that is started forgets a run; None is what the checkout's
+            params.yaml says, if it has one.
+
     Raises:
         ServerError: If its process does not start; its log is named.
     """
+    pass_by_proxies()
     project.state.mkdir(parents=True, exist_ok=True)
     with FileLock(project.state / "server.lock"):
         before, running = read_record(project), find_server(project)
-        if running is not None and (_is_young(running) or _answers(f"{running.url}/api")):
+        if running is not None and (_is_young(running) or _answers_yet(running)):
             return running
         stop_server(project)
-        return _launch(project, before)
+        return _launch(project, before, keep_days)
 
 
 def await_server(project: Project, server: Server) -> Server:
@@ -110,14 +120,21 @@ def await_server(project: Project, server: Server) -> Server:
     Raises:
         ServerError: If it does not in time, or ends; its log is named.
     """
-    deadline = time.monotonic() + START_LIMIT_S
+    awaited, deadline = server, time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline:
         if _answers(f"{server.url}/api"):
             return server
-        if find_server(project) is None:
-            break
+        living = find_server(project)
+        if living is None:
+            raise ServerError(
+                f"the Prefect server at {server.url} ended before it answered; its log is "
+                f"{project.state / 'server.log'}; mend what it says and start it again"
+            )
+        server = living
         time.sleep(0.1)
-    stop_server(project)
+    # One that another command has started meanwhile is that command's to wait for.
+    if find_server(project) == awaited:
+        stop_server(project)
     raise ServerError(
         f"the Prefect server did not answer at {server.url} within {START_LIMIT_S:.0f} s; "
         f"its log is {project.state / 'server.log'}; mend what it says and start it again"
@@ -182,10 +199,11 @@ def own_environment(project: Project) -> dict[str, str]:
     }
 
 
-def _launch(project: Project, before: Server | None) -> Server:
+def _launch(project: Project, before: Server | None, keep_days: int | None) -> Server:
     token = before.token if before is not None else secrets.token_hex(16)
     port = _find_port(before)
     log = project.state / "server.log"
+    days = read_keep_days(project) if keep_days is None else keep_days
     with log.open("wb") as sink:
         # It detaches itself, writes server.json, and outlives this process.
         subprocess.run(
@@ -197,7 +215,7 @@ def _launch(project: Project, before: Server | None) -> Server:
             env={
                 **os.environ,
                 **own_environment(project),
-                **clean_up(project),
+                **({} if days is None else clean_up(days)),
                 TOKEN: token,
                 "PYTHONSAFEPATH": "1",
             },
@@ -219,21 +237,35 @@ def _is_young(server: Server) -> bool:
     return False
 
 
-def clean_up(project: Project) -> dict[str, str]:
-    """Prefect's settings for a server that forgets old runs, after `flows.keep_days`."""
+def _answers_yet(server: Server) -> bool:
+    """Ask a server that lives until it answers, or for too long: it may be busy."""
+    deadline = time.monotonic() + PROBE_LIMIT_S
+    while not (answer := _answers(f"{server.url}/api")) and time.monotonic() < deadline:
+        if not psutil.pid_exists(server.pid):
+            break
+        time.sleep(0.5)
+    return answer
+
+
+def read_keep_days(project: Project) -> int | None:
+    """Read `flows.keep_days` in the checkout's params.yaml; None where there is no such file."""
     path = project.root / "params.yaml"
     if not path.exists():
-        return {}
+        return None
     from flows.params import read_params
 
-    kept_s = read_params(path).flows.keep_days * 86_400
+    return read_params(path).flows.keep_days
+
+
+def clean_up(keep_days: int) -> dict[str, str]:
+    """Prefect's settings for a server that forgets a run so many days after its end."""
     return {
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(kept_s),
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(keep_days * 86_400),
     }
 
 
-def _pass_by_proxies() -> None:
+def pass_by_proxies() -> None:
     """Let nothing on this machine be asked through a proxy, whatever the environment says."""
     for name in ("NO_PROXY", "no_proxy"):
         spared = [part for part in os.environ.get(name, "").split(",") if part]

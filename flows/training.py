@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from prefect import State, flow, get_run_logger
+from prefect.exceptions import CancelledRun
 
 from flows.artifacts import publish_account, publish_pictures
 from flows.batches import progress
 from flows.cluster.jobs import Watcher, describe_job, train_on_cluster
+from flows.errors import JobLeftError
 from flows.params import Params
 from flows.project import Project
 from flows.watch import or_cancelled, watch_run
@@ -24,11 +26,14 @@ def train(root: str, settings: dict[str, Any]) -> str | State[str]:
     project, params = Project(Path(root)), Params.model_validate(settings)
 
     def work() -> str:
-        run = _run_job(project, params)
+        try:
+            run = _run_job(project, params)
+        except CancelledRun as exc:
+            if isinstance(exc.__cause__, JobLeftError):
+                raise exc.__cause__ from None  # its job may go on: it must not pass for cancelled
+            raise
         model = project.data / "model"
-        if model.exists():
-            shutil.rmtree(model)
-        shutil.move(run / RESULT, model)
+        collect(run, model)
         # The model is there: its checkpoints have done their work.
         shutil.rmtree(read_run(run).checkpoints)
         publish_account(project, "train", size=params.preprocess.size)
@@ -36,6 +41,26 @@ def train(root: str, settings: dict[str, Any]) -> str | State[str]:
         return say_model(json.loads((model / "model.json").read_text("utf-8")))
 
     return or_cancelled(work)
+
+
+def collect(run: Path, model: Path) -> None:
+    """Put a run's result in the place of the model; a kill leaves either of the two whole.
+
+    Args:
+        run: The run folder, maybe on another disk.
+        model: Folder of the model; what stood there is removed.
+    """
+    part = model.with_name(f".{model.name}.part")
+    if part.exists():
+        shutil.rmtree(part)
+    shutil.copytree(run / RESULT, part)
+    if model.exists():
+        shutil.rmtree(model)
+    part.rename(model)
+    # Half of a result would be taken for a whole one by the next run; half of this will not.
+    taken = run / "taken"
+    (run / RESULT).rename(taken)
+    shutil.rmtree(taken)
 
 
 def _run_job(project: Project, params: Params) -> Path:

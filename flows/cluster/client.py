@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,13 +39,19 @@ class JobState:
         return self.state in ENDED or self.state == "UNKNOWN"
 
 
-def submit(script: Path) -> int:
+def submit(script: Path, options: Sequence[str] = ()) -> int:
     """Hand a batch script to sbatch, and return the job's number.
+
+    Args:
+        script: The batch script.
+        options: Those of its `#SBATCH` lines, such as `--qos=high`. A variable of the user's that
+            sbatch would put in the place of one is withheld; the others, such as SBATCH_ACCOUNT
+            where the script names no account, hold.
 
     Raises:
         ClusterError: If there is no sbatch here, or it refuses; SLURM's own words are in it.
     """
-    said = _call("sbatch", "--parsable", str(script))
+    said = _call("sbatch", "--parsable", str(script), withheld=_to_variables(options))
     number = said.strip().split(";")[0]
     if not number.isdecimal():
         raise ClusterError(f"sbatch: expected the number of a job, got {said.strip()!r}")
@@ -105,7 +112,7 @@ def cancel(job: int) -> None:
     _call("scancel", str(job))
 
 
-def _call(program: str, *words: str) -> str:
+def _call(program: str, *words: str, withheld: Collection[str] = ()) -> str:
     path = shutil.which(program)
     if path is None:
         raise ClusterError(
@@ -120,7 +127,7 @@ def _call(program: str, *words: str) -> str:
             text=True,
             errors="replace",
             timeout=LIMIT_S,
-            env=_environ(),
+            env=_environ(withheld),
             check=False,
         )
     except subprocess.TimeoutExpired as exc:
@@ -144,12 +151,33 @@ _REMEDIES = {
 }
 
 
-def _environ() -> dict[str, str]:
+_DROPPED = ("PREFECT_", "SCANCEL_", "SCONTROL_", "SLURM_", "SQUEUE_")
+"""What would leak into the job, or hide it from the programs that look for it."""
+
+_NEVER = {"SBATCH_ARRAY_INX", "SBATCH_CLUSTERS", "SBATCH_ERROR", "SBATCH_WAIT"}
+"""What would make it several jobs, or one elsewhere, split its log, or wait for its end."""
+
+_SPELT = {
+    "cpus-per-task": ("SBATCH_CPUS_PER_GPU",),
+    "gres": ("SBATCH_GPUS", "SBATCH_GPUS_PER_NODE", "SBATCH_GPUS_PER_TASK"),
+    "mem": ("SBATCH_MEM_PER_NODE", "SBATCH_MEM_PER_CPU", "SBATCH_MEM_PER_GPU"),
+    "time": ("SBATCH_TIMELIMIT",),
+}
+"""Variables that set, or contradict, an option whose name is not theirs (sbatch(1))."""
+
+
+def _to_variables(options: Sequence[str]) -> set[str]:
+    """Name the user's variables that sbatch would put in the place of what a script says."""
+    names = [option.removeprefix("--").partition("=")[0] for option in options]
+    same = {f"SBATCH_{name.upper().replace('-', '_')}" for name in names}
+    return same.union(_NEVER, *(_SPELT.get(name, ()) for name in names))
+
+
+def _environ(withheld: Collection[str]) -> dict[str, str]:
     """This environment, less what would leak into the job, or make another one of it."""
     kept = ("SLURM_CONF", "SLURM_JWT")
-    dropped = ("SLURM_", "PREFECT_")
     return {
         name: value
         for name, value in os.environ.items()
-        if name in kept or not name.startswith(dropped)
+        if name in kept or not (name in withheld or name.startswith(_DROPPED))
     }

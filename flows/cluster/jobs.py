@@ -1,6 +1,7 @@
 """Edge: a training run as a SLURM job: submitted once, watched, and waited for."""
 
 import contextlib
+import functools
 import sys
 import time
 from collections.abc import Callable
@@ -11,8 +12,8 @@ from typing import BinaryIO
 from filelock import FileLock
 
 from flows.cluster.client import JobState, cancel, find_job, read_state, submit
-from flows.cluster.script import LOG, Job, render_script
-from flows.errors import ClusterError
+from flows.cluster.script import LOG, Job, render_script, to_options
+from flows.errors import ClusterError, JobLeftError
 from harvest.files import write_bytes
 from train.errors import TrainError
 from train.launch import Progress, last_lines, read_events
@@ -25,7 +26,7 @@ SETTLE_S = 60.0
 """So long a network file system may take to show here what a node has written."""
 
 PATIENCE_S = 900.0
-"""So long SLURM may be out of reach before waiting for its job ends; the job goes on."""
+"""So long SLURM may be out of reach before waiting for its job, or for its end, is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +74,40 @@ def train_on_cluster(job: Job, params: TrainParams, *, shards: Path, watcher: Wa
     Raises:
         ClusterError: If SLURM refuses, does not answer, or the job ended without a result;
             the message ends with the last lines of its log.
+        JobLeftError: If SLURM did not answer for so long that the job is left to itself.
         TrainError: If the job was asked to stop, and saved its state.
     """
-    number = _find_or_submit(job, params, shards=shards, say=watcher.say)
-    if number is None:
-        watcher.say(f"{job.name} is complete already, in {job.run}")
-        return
+    number: int | None = None
     try:
+        number = _find_or_submit(job, params, shards=shards, watcher=watcher)
+        if number is None:
+            watcher.say(f"{job.name} is complete already, in {job.run}")
+            return
         ended = _wait(number, job, params.slurm, watcher)
     except KeyboardInterrupt:
-        cancel(number)
+        _call_off(job, number)
         raise
     _check(number, job, ended)
+
+
+def _call_off(job: Job, number: int | None) -> None:
+    """End the run's job, whose number may not have come through from sbatch yet."""
+    try:
+        if number is None and (found := find_job(job.name, job.run)) is not None:
+            number = None if found[1] == "COMPLETING" else found[0]
+        if number is not None:
+            cancel(number)
+    except ClusterError as exc:
+        raise _give_up(job, number, exc) from exc
+
+
+def _give_up(job: Job, number: int | None, last: ClusterError) -> JobLeftError:
+    which = f"job {number} ({job.name})" if number is not None else f"a job named {job.name}"
+    by = number if number is not None else f"--name={job.name}"
+    return JobLeftError(
+        f"{which} may go on, for SLURM could not be asked ({str(last).splitlines()[0]}): end it "
+        f"with `scancel {by}`, or run the stage again, which finds it"
+    )
 
 
 def _has_result(job: Job) -> bool:
@@ -94,13 +117,12 @@ def _has_result(job: Job) -> bool:
     return False
 
 
-def _find_or_submit(
-    job: Job, params: TrainParams, *, shards: Path, say: Callable[[str], None]
-) -> int | None:
+def _find_or_submit(job: Job, params: TrainParams, *, shards: Path, watcher: Watcher) -> int | None:
     """Return the number of the run's job; None if the run needs none any more."""
+    say = watcher.say
     job.run.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(job.run.with_suffix(".lock")):
-        number = _find(job, params.slurm)
+        number = _find(job, params.slurm, watcher)
         if _has_result(job):
             return None
         if number is not None:
@@ -110,24 +132,26 @@ def _find_or_submit(
         prepare_run(job.run, params, shards=shards, checkpoints_root=root)
         script = job.run / SCRIPT
         write_bytes(script, render_script(job, params.slurm).encode())
-        number = submit(script)
+        number = submit(script, to_options(job, params.slurm))
     say(f"submitted job {number} ({job.name}); its output goes to {_log(job, number)}")
     return number
 
 
-def _find(job: Job, slurm: SlurmParams) -> int | None:
+def _find(job: Job, slurm: SlurmParams, watcher: Watcher) -> int | None:
     """Find the run's job, and let one that is ending end: it may still save its state."""
     deadline = time.monotonic() + PATIENCE_S
     while (found := find_job(job.name, job.run)) is not None:
         number, state = found
         if state != "COMPLETING":
             return number
+        if watcher.stopped():
+            raise ClusterError(f"called off before job {number} ({job.name}) had ended by itself")
         if time.monotonic() > deadline:
             raise ClusterError(
                 f"job {number} ({job.name}) has been ending for {PATIENCE_S:.0f} s, and another "
                 "must not write beside it; ask who runs the cluster to end it"
             )
-        time.sleep(slurm.poll_s)
+        _pause(slurm.poll_s, watcher, heard=False, meanwhile=lambda: None)
     return None
 
 
@@ -137,12 +161,16 @@ def _wait(number: int, job: Job, slurm: SlurmParams, watcher: Watcher) -> JobSta
     progress.touch()
     with progress.open("rb") as stream:
         while True:
+            heard = watcher.stopped()
             try:
                 now = read_state(number)
+                if heard and not asked and not now.ended:
+                    cancel(number)
+                    asked = True
                 answered = time.monotonic()
             except ClusterError as exc:
                 if time.monotonic() - answered > PATIENCE_S:
-                    raise
+                    raise _give_up(job, number, exc) from exc
                 watcher.say(f"job {number}: {exc}; asking again")
                 now = JobState("unanswered")
             _report(stream, watcher)
@@ -151,18 +179,16 @@ def _wait(number: int, job: Job, slurm: SlurmParams, watcher: Watcher) -> JobSta
                 watcher.say(f"job {number} is {words}")
             if now.ended:
                 return now
-            if watcher.stopped() and not asked:
-                cancel(number)
-                asked = True
-            _pause(slurm.poll_s, stream, watcher, asked=asked)
+            report = functools.partial(_report, stream, watcher)
+            _pause(slurm.poll_s, watcher, heard=heard, meanwhile=report)
 
 
-def _pause(seconds: float, stream: BinaryIO, watcher: Watcher, *, asked: bool) -> None:
-    """Wait until the next look at the job, and report its progress meanwhile."""
+def _pause(seconds: float, watcher: Watcher, *, heard: bool, meanwhile: Callable[[], None]) -> None:
+    """Wait until the next look at the job, or until a Cancel that was not heard yet."""
     deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0 and (asked or not watcher.stopped()):
+    while (left := deadline - time.monotonic()) > 0 and (heard or not watcher.stopped()):
         time.sleep(min(left, TICK_S))
-        _report(stream, watcher)
+        meanwhile()
 
 
 def _report(stream: BinaryIO, watcher: Watcher) -> None:

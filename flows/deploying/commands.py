@@ -30,7 +30,8 @@ def ui(
     if not started.deployments:
         typer.echo("There is no prefect.yaml here, so there is nothing to run from it.")
         return
-    typer.echo(f"{started.workers} workers wait. Start a run in the UI, or here with one of:")
+    wait = "1 worker waits" if started.workers == 1 else f"{started.workers} workers wait"
+    typer.echo(f"{wait}. Start a run in the UI, or here with one of:")
     for name in started.deployments:
         typer.echo(f"  prefect deployment run {name}")
     if started.is_own and not started.is_found:

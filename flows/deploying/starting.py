@@ -1,21 +1,25 @@
 """From nothing to a server that runs deployments: server, workers, registration, address."""
 
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
 from flows.deploying.address import remove_address, write_address
-from flows.deploying.leftovers import crash_ended, read_notes
 from flows.deploying.processes import end_family
 from flows.deploying.workers import read_token, start_workers
 from flows.params import Params
+from flows.predecessors import Note, crash_runs, end_dead_runs, read_notes
 from flows.project import Project
 from flows.server import (
+    Server,
     await_server,
     find_server,
     launch_server,
+    pass_by_proxies,
     read_record,
     stop_server,
     use_own,
@@ -32,6 +36,7 @@ class Started:
     deployments: tuple[str, ...]
     """As `flow/deployment`; none where the folder has no prefect.yaml."""
     workers: int
+    """How many live."""
     is_own: bool
     is_found: bool
     """Whether the `prefect` command finds the server by itself in this folder."""
@@ -53,8 +58,8 @@ def start(project: Project, params: Params, *, workers: int) -> Started:
     """
     project.state.mkdir(parents=True, exist_ok=True)
     with FileLock(project.state / "ui.lock"):
-        is_own = "PREFECT_API_URL" not in os.environ
-        server = launch_server(project) if is_own else None
+        is_own = not os.environ.get("PREFECT_API_URL")
+        server = launch_server(project, keep_days=params.flows.keep_days) if is_own else None
         api = use_server(project) if server is None else use_own(project, server)
         described = project.root / "prefect.yaml"
         count = workers if described.exists() else 0
@@ -63,13 +68,12 @@ def start(project: Project, params: Params, *, workers: int) -> Started:
 
         if server is not None:
             await_server(project, server)
-        if count:
-            start_workers(project, count=count, server=server)
+        living = start_workers(project, count=count, server=server) if count else 0
         deployments, is_told = _register(project, params, described) if count else ((), False)
         return Started(
             url=api.removesuffix("/api"),
             deployments=deployments,
-            workers=count,
+            workers=living,
             is_own=is_own,
             is_found=server is not None and write_address(project, server),
             is_told=is_told,
@@ -85,15 +89,17 @@ def stop(project: Project) -> bool:
     Returns:
         Whether there was anything.
     """
+    pass_by_proxies()
     record = read_record(project)
     tokens = {token for token in (record and record.token, read_token(project)) if token}
     remove_address(project)
-    runs = read_notes(project.state / "runs")
+    # Before they are ended: a run's process takes its note away with it.
+    notes = read_notes(project.state / "runs")
     # The server last: those that end have a last word for it.
     spare = () if record is None else (record.pid,)
     ended = sum(end_family(token, spare) for token in tokens)
-    if record is not None and find_server(project) == record:
-        crash_ended(f"{record.url}/api", runs)
+    if notes and record is not None and find_server(project) == record:
+        _crash_ended(project, record, notes)
     # A worker that missed its record would end the server too, before that last word.
     (project.state / "workers.json").unlink(missing_ok=True)
     stopped = stop_server(project)
@@ -101,12 +107,22 @@ def stop(project: Project) -> bool:
     return stopped or ended > 0
 
 
+def _crash_ended(project: Project, server: Server, notes: Sequence[Note]) -> None:
+    """Tell what the runs' processes could not tell the server before they were ended."""
+    use_own(project, server)
+    from httpx import HTTPError
+    from prefect.exceptions import PrefectException
+
+    # A server that does not answer is told by the next command.
+    with suppress(PrefectException, HTTPError, OSError):
+        crash_runs(notes, "Ended by `photochrom down`; what came so far is kept.")
+
+
 def _register(project: Project, params: Params, described: Path) -> tuple[tuple[str, ...], bool]:
     from prefect import get_client
 
     from flows.deploying.automations import register_automations
     from flows.deploying.registering import register
-    from flows.predecessors import end_dead_runs
 
     end_dead_runs(project.state / "runs")
     with get_client(sync_client=True) as client:

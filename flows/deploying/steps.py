@@ -20,8 +20,12 @@ RUN = "PHOTOCHROM_RUN"
 LAST_LINES = 12
 """Of a step that failed, in the run's message."""
 
+WAIT = "--wait-for-lock"
+"""DVC's own patience: for its lock on the whole project, while another DVC reads or notes."""
+
 BUSY = ("is busy, it is being blocked by", "Unable to acquire lock")
-"""What DVC says when another DVC is at the same files."""
+"""What DVC says, in spite of that, when another DVC runs a stage at the same files: neither for a
+stage's files nor for its note of who is at which does `--wait-for-lock` wait."""
 
 BUSY_PAUSE_S = 5.0
 
@@ -112,7 +116,7 @@ def _run_once(
 ) -> tuple[int, list[str]]:
     last: deque[str] = deque(maxlen=LAST_LINES)
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows.deploying.child", *words],
+        [sys.executable, "-m", "flows.deploying.child", WAIT, *words],
         cwd=root,
         env=dict(environment),
         stdin=subprocess.PIPE,

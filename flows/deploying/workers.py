@@ -25,7 +25,7 @@ SETTINGS = {
 
 
 def start_workers(project: Project, *, count: int, server: Server | None) -> int:
-    """Start the workers that are missing.
+    """Start the workers that are missing; more than are wanted are let be.
 
     Args:
         project: The checkout.
@@ -33,15 +33,15 @@ def start_workers(project: Project, *, count: int, server: Server | None) -> int
         server: The checkout's own; None where PREFECT_API_URL names another.
 
     Returns:
-        How many were started.
+        How many live now.
     """
     token = _mark(project, server)
     running = {name_of(worker) for worker in find_workers(token)}
     wanted = [f"worker-{number}" for number in range(1, count + 1)]
-    missing = [name for name in wanted if name not in running]
-    for name in missing:
-        _start(project, name, token=token, is_own=server is not None)
-    return len(missing)
+    for name in wanted:
+        if name not in running:
+            _start(project, name, token=token, is_own=server is not None)
+    return len(find_workers(token))
 
 
 def find_workers(token: str) -> list[psutil.Process]:
@@ -69,17 +69,15 @@ def read_token(project: Project) -> str | None:
 
 def _mark(project: Project, server: Server | None) -> str:
     """Write down whose the workers are; those of another server before end by themselves."""
-    api = "" if server is not None else os.environ["PREFECT_API_URL"]
-    before = project.state / "workers.json"
-    token = server.token if server is not None else _token_of(project, api)
-    marks = {"token": token, "api": api, "root": str(project.root)}
-    write_bytes(before, json.dumps(marks).encode())
-    return token
-
-
-def _token_of(project: Project, api: str) -> str:
     known = _read_marks(project)
-    return known["token"] if known.get("api") == api else secrets.token_hex(16)
+    api = "" if server is not None else os.environ["PREFECT_API_URL"]
+    if server is not None:
+        token = server.token
+    else:
+        token = known["token"] if known.get("api") == api else secrets.token_hex(16)
+    marks = {"token": token, "api": api, "root": str(project.root)}
+    write_bytes(project.state / "workers.json", json.dumps(marks).encode())
+    return token
 
 
 def _read_marks(project: Project) -> dict[str, str]:

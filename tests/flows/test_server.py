@@ -3,8 +3,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
@@ -15,8 +17,12 @@ from flows.errors import ServerError
 from flows.params import read_params
 from flows.project import Project
 from flows.server import (
+    Server,
+    await_server,
     clean_up,
     find_server,
+    launch_server,
+    read_keep_days,
     read_record,
     start_server,
     stop_server,
@@ -78,11 +84,12 @@ def test_a_torn_record_proves_nothing(project: Project, record: str) -> None:
 
 
 def test_a_server_forgets_old_runs_as_the_settings_say(project: Project) -> None:
-    assert clean_up(project) == {}
+    assert read_keep_days(project) is None
     shutil.copy(ROOT / "params.yaml", project.root)
-    settings = clean_up(project)
     days = read_params(ROOT / "params.yaml").flows.keep_days
-    assert settings["PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD"] == str(days * 86_400)
+    assert read_keep_days(project) == days
+    settings = clean_up(5)
+    assert settings["PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD"] == str(5 * 86_400)
     assert "flow_runs" in settings["PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED"]
 
 
@@ -110,3 +117,85 @@ def test_a_named_server_that_does_not_answer_is_an_error(
         use_server(project)
     assert not (project.state / "server.json").exists()
     assert os.environ["PREFECT_API_URL"] == "http://127.0.0.1:9/api"
+
+
+class Healthy(BaseHTTPRequestHandler):
+    """Says of itself what a Prefect server does."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def _refuse(*_: object) -> Server:
+    raise AssertionError("expected no server to be started beside the one that lives")
+
+
+@pytest.fixture
+def living(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server that server.json names, that answers, and that has lived for a while."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        server = Server(f"http://127.0.0.1:{http.server_port}", os.getpid(), "token")
+        monkeypatch.setattr("flows.server.find_server", lambda _: server)
+        monkeypatch.setattr("flows.server._is_young", lambda _: False)
+        monkeypatch.setattr("flows.server._launch", _refuse)
+        yield server
+        monkeypatch.undo()  # the fixture `project` must find no server to stop
+        http.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> list[Project]:
+    """Takes what `stop_server` is asked for, and stops nothing."""
+    asked: list[Project] = []
+    monkeypatch.setattr("flows.server.stop_server", asked.append)
+    return asked
+
+
+def test_a_proxy_does_not_come_between_this_machine_and_itself(
+    project: Project, living: Server, stopped: list[Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr("flows.server.PROBE_LIMIT_S", 0.0)
+    assert launch_server(project) == living
+    assert await_server(project, living) == living
+    assert stopped == []
+
+
+def test_a_server_that_is_busy_is_asked_again_before_it_is_stopped(
+    project: Project, living: Server, stopped: list[Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([False, False, True])
+    monkeypatch.setattr("flows.server._answers", lambda _: next(answers))
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    assert launch_server(project) == living
+    assert stopped == []
+
+
+def test_a_server_that_ended_at_once_is_not_said_to_have_been_waited_for(
+    project: Project, stopped: list[Project]
+) -> None:
+    gone = Server("http://127.0.0.1:9", 2**22 + 1, "token")
+    with pytest.raises(ServerError, match="ended before it answered"):
+        await_server(project, gone)
+    assert stopped == []
+
+
+def test_a_server_that_another_command_has_started_meanwhile_is_let_be(
+    project: Project, living: Server, stopped: list[Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.server._answers", lambda _: False)
+    monkeypatch.setattr("flows.server.START_LIMIT_S", 0.0)
+    for awaited, ended in ((Server(living.url, 2**22 + 1, "token"), []), (living, [project])):
+        with pytest.raises(ServerError, match="did not answer"):
+            await_server(project, awaited)
+        assert stopped == ended

@@ -33,6 +33,34 @@ def test_a_refusal_is_told_in_slurms_words(programs: Programs) -> None:
         submit(Path("job.sh"))
 
 
+def test_the_users_variables_hold_where_the_script_is_silent(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = {"SBATCH_ACCOUNT": "prints", "SBATCH_EXCLUSIVE": "user", "SBATCH_RESERVATION": "r"}
+    withheld = ("SBATCH_JOB_NAME", "SBATCH_QOS", "SBATCH_TIMELIMIT", "SBATCH_MEM_PER_CPU")
+    for name in (*withheld, "SBATCH_WAIT", "SBATCH_ARRAY_INX", "SBATCH_OUTPUT"):
+        monkeypatch.setenv(name, "theirs")
+    for name, value in held.items():
+        monkeypatch.setenv(name, value)
+    programs.write("sbatch", "env > seen; echo 7")
+    options = ["--job-name=photochrom-0", "--output=log", "--qos=high", "--time=9", "--mem=4G"]
+    submit(Path("job.sh"), options)
+    seen = (programs.folder / "seen").read_text().splitlines()
+    assert {line for line in seen if line.startswith("SBATCH_")} == {
+        f"{name}={value}" for name, value in held.items()
+    }
+
+
+def test_the_users_variables_hide_no_job(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SQUEUE_STATES", "SQUEUE_PARTITION", "SCONTROL_CLUSTERS", "SCANCEL_STATE"):
+        monkeypatch.setenv(name, "theirs")
+    programs.write("squeue", "env > seen")
+    find_job("photochrom-0", Path("/run"))
+    assert "theirs" not in (programs.folder / "seen").read_text()
+
+
 def test_an_answer_that_is_no_number_is_an_error(programs: Programs) -> None:
     programs.write("sbatch", "echo 'Submitted'")
     with pytest.raises(ClusterError, match="expected the number of a job, got 'Submitted'"):

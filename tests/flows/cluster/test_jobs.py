@@ -8,7 +8,7 @@ import pytest
 
 from flows.cluster.jobs import Watcher, describe_job, train_on_cluster
 from flows.cluster.script import Job
-from flows.errors import ClusterError
+from flows.errors import ClusterError, JobLeftError
 from tests.flows.cluster.conftest import Programs
 from tests.train.conftest import SLURM, write_shards
 from train.errors import TrainError
@@ -201,6 +201,82 @@ def test_a_cancel_ends_the_job(
     assert slurm.asked("scancel") == ["scancel 7"]
 
 
+def test_a_cancel_that_slurm_does_not_take_is_asked_for_again(
+    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+) -> None:
+    slurm.write("sbatch", f"{SBATCH}echo RUNNING > state; echo 7")
+    slurm.write("scontrol", f"[ $(grep -c scontrol asked) -lt 20 ] || echo FAILED > state; {SHOW}")
+    slurm.write(
+        "scancel",
+        "[ -e once ] || { touch once; echo away >&2; exit 1; }; "
+        "echo CANCELLED > state; echo 0:15 > code",
+    )
+    told.cancelled = True
+    with pytest.raises(ClusterError, match="ended as CANCELLED, exit code 143"):
+        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    assert slurm.asked("scancel") == ["scancel 7", "scancel 7"]
+    assert any("away" in line and "asking again" in line for line in told.lines)
+
+
+def test_a_cancel_that_slurm_never_takes_names_the_job_that_is_left(
+    job: Job,
+    params: TrainParams,
+    shards: Path,
+    slurm: Programs,
+    told: Told,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("flows.cluster.jobs.PATIENCE_S", 0.0)
+    slurm.write("sbatch", f"{SBATCH}echo RUNNING > state; echo 7")
+    slurm.write("scancel", "echo away >&2; exit 1")
+    told.cancelled = True
+    with pytest.raises(JobLeftError, match=r"job 7 .* may go on.*away.*`scancel 7`"):
+        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+
+
+@pytest.mark.parametrize("said", ["submitted job", "job 7 is RUNNING"])
+def test_ctrl_c_ends_the_job_whenever_it_comes(
+    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told, said: str
+) -> None:
+    slurm.write("sbatch", f'{SBATCH}echo RUNNING > state; echo "7 RUNNING $run" > queued; echo 7')
+
+    def say(line: str) -> None:
+        if line.startswith(said):
+            raise KeyboardInterrupt
+
+    watcher = Watcher(told.events.append, say, lambda: False)
+    with pytest.raises(KeyboardInterrupt):
+        train_on_cluster(job, params, shards=shards, watcher=watcher)
+    assert slurm.asked("scancel") == ["scancel 7"]
+
+
+def test_ctrl_c_that_slurm_does_not_hear_names_the_job_that_is_left(
+    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+) -> None:
+    slurm.write("sbatch", f"{SBATCH}echo RUNNING > state; echo 7")
+    slurm.write("scancel", "echo away >&2; exit 1")
+
+    def say(line: str) -> None:
+        if line == "job 7 is RUNNING":
+            raise KeyboardInterrupt
+
+    with pytest.raises(JobLeftError, match=r"job 7 .* may go on"):
+        train_on_cluster(
+            job, params, shards=shards, watcher=Watcher(told.events.append, say, lambda: False)
+        )
+
+
+def test_a_cancel_does_not_wait_for_a_job_that_is_ending(
+    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+) -> None:
+    line = f"6 COMPLETING {job.run}"
+    slurm.write("squeue", f"[ $(grep -c squeue asked) -gt 20 ] || echo '{line}'")
+    told.cancelled = True
+    with pytest.raises(ClusterError, match=r"called off before job 6 "):
+        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    assert slurm.asked("sbatch") == []
+
+
 def test_a_controller_that_is_away_for_a_while_is_asked_again(
     job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
 ) -> None:
@@ -219,5 +295,5 @@ def test_a_controller_that_stays_away_ends_the_wait(
 ) -> None:
     monkeypatch.setattr("flows.cluster.jobs.PATIENCE_S", 0.0)
     slurm.write("scontrol", "echo away >&2; exit 1")
-    with pytest.raises(ClusterError, match="away"):
+    with pytest.raises(JobLeftError, match=r"job 7 .* may go on.*away"):
         train_on_cluster(job, params, shards=shards, watcher=told.watcher())

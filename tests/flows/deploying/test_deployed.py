@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import requests
 import yaml
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deploying.processes import find_family
 from flows.deploying.registering import QUEUES
+from flows.predecessors import crash_runs, read_notes
 from tests.deploying import House, make_house, receive, wait_for
 from tests.pipeline import ROOT
 
@@ -91,6 +93,22 @@ def test_a_worker_that_died_is_started_again(house: House) -> None:
     after = workers()
     assert after["worker-1"] == before["worker-1"]
     assert after["worker-2"] != before["worker-2"]
+
+
+def test_a_run_whose_process_is_gone_is_crashed_unless_it_had_ended(
+    house: House, tmp_path: Path
+) -> None:
+    flow = house.ask("/flows/", name="noted")["id"]
+    running, cancelled = (
+        str(house.ask("/flow_runs/", flow_id=flow, state={"type": kind})["id"])
+        for kind in ("RUNNING", "CANCELLED")
+    )
+    for run in (running, cancelled):
+        (tmp_path / f"{run}.json").write_text(f"[{2**22 + 1}, 1.5]")
+    with temporary_settings({PREFECT_API_URL: f"{house.url}/api"}):
+        assert crash_runs(read_notes(tmp_path), "its process is gone") == 1
+    assert (house.state(running), house.state(cancelled)) == ("CRASHED", "CANCELLED")
+    assert house.read(running)["state"]["message"] == "its process is gone"
 
 
 @pytest.fixture(scope="module")

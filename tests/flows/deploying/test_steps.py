@@ -130,6 +130,19 @@ def test_it_waits_for_another_dvc_at_the_same_files(
     assert lines.count("run 1") == 1
 
 
+def test_dvc_is_told_to_wait_for_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+
+    def start(words: list[str], **_: object) -> None:
+        asked.append(words)
+        raise OSError("not now")
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(OSError, match="not now"):
+        run(tmp_path, "repro", "slow")
+    assert asked[0][-3:] == ["--wait-for-lock", "repro", "slow"]
+
+
 def test_a_lock_that_a_kill_has_torn_is_mended(repo: Path) -> None:
     (repo / ".dvc" / "tmp").mkdir(exist_ok=True)
     (repo / ".dvc" / "tmp" / "rwlock").write_text("")
