@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.deploying.commands import app as server_commands
-from flows.doctor_commands import app as doctor_commands
+from flows.doctor.commands import app as doctor_commands
 from flows.plots_commands import app as plots_commands
 from flows.sharing.commands import app as share_commands
 from flows.stage_commands import ParamsFile, Settings, find_command

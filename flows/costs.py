@@ -1,6 +1,7 @@
 """What each stage cost this machine the last time it ran; the report and benchmarks read it."""
 
 import json
+import os
 import resource
 import sys
 import time
@@ -79,6 +80,18 @@ def read_costs(folder: Path) -> dict[str, Cost]:
             continue  # nothing rests on it: the next run of the stage writes it anew
         costs[cost.stage] = cost
     return costs
+
+
+def measure(path: Path) -> int:
+    """Add up the bytes of a file, or of a folder; what is not there, or vanishes, has none."""
+    if path.is_file():
+        return path.stat().st_size
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += (Path(folder) / name).lstat().st_size
+    return total
 
 
 def _sum_up(stage: str, *, own_s: float) -> Cost:

@@ -1,10 +1,8 @@
 """What the report shows of the cost of each stage, in time and in bytes."""
 
-import os
-from pathlib import Path
 from typing import Any
 
-from flows.costs import Cost, read_costs
+from flows.costs import Cost, measure, read_costs
 from flows.project import Project
 
 _SPACE = "\u00a0"
@@ -32,7 +30,8 @@ def gather_costs(project: Project, *, source: str, size: int) -> dict[str, Any]:
         source: Name of the source, which names folders.
         size: Side of the samples, in pixels.
     """
-    costs = read_costs(project.state / "costs")
+    read = read_costs(project.state / "costs")
+    costs = {stage: read[stage] for stage in OUTS if stage in read}
     sizes = {
         stage: sum(
             measure(project.data / out.format(source=source, size=size)) for out in OUTS[stage]
@@ -51,17 +50,6 @@ def gather_costs(project: Project, *, source: str, size: int) -> dict[str, Any]:
         for stage in OUTS
     ]
     return {"costs_text": _say(costs, sum(sizes.values())), "costs": rows}
-
-
-def measure(path: Path) -> int:
-    """Add up the bytes of a file, or of the files of a folder; 0 where there is none."""
-    if path.is_file():
-        return path.stat().st_size
-    return sum(
-        (Path(folder) / name).lstat().st_size
-        for folder, _, names in os.walk(path)
-        for name in names
-    )
 
 
 def _row(stage: str, cost: Cost | None, *, longest: float) -> dict[str, Any]:

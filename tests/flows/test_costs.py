@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from flows.batches import worker_processes
-from flows.costs import measured, read_costs
+from flows.costs import measure, measured, read_costs
 
 
 def test_a_stage_that_ends_well_leaves_what_it_cost(tmp_path: Path) -> None:
@@ -29,12 +29,24 @@ def test_the_work_of_pool_workers_is_counted(tmp_path: Path) -> None:
 
 
 def test_a_stage_that_fails_leaves_the_costs_of_its_last_good_run(tmp_path: Path) -> None:
+    with measured(tmp_path, "crop"):
+        pass
+    before = read_costs(tmp_path)
     with pytest.raises(ValueError, match="broken"), measured(tmp_path, "crop"):
         raise ValueError("broken")
-    assert read_costs(tmp_path) == {}
+    assert read_costs(tmp_path) == before != {}
 
 
 def test_a_torn_file_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "crop.json").write_text('{"stage": "cr')
     (tmp_path / "pairs.json").write_text('{"stage": "pairs"}')
     assert read_costs(tmp_path) == {}
+
+
+def test_a_folder_is_measured_whole_and_links_as_links(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "one").write_bytes(b"1" * 10)
+    (tmp_path / "a" / "b" / "two").write_bytes(b"2" * 5)
+    assert measure(tmp_path / "a") == 15
+    assert measure(tmp_path / "a" / "one") == 10
+    assert measure(tmp_path / "none") == 0

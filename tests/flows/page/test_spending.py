@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from flows.costs import Cost
-from flows.page.spending import OUTS, gather_costs, measure, say_bytes, say_seconds
+from flows.page.spending import OUTS, gather_costs, say_bytes, say_seconds
 from flows.project import Project
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -46,6 +46,7 @@ def test_a_stage_that_has_not_run_here_has_bytes_and_no_time(tmp_path: Path) -> 
     project = Project(tmp_path)
     spend(project, "train", wall_s=150)
     spend(project, "shards", wall_s=15)
+    spend(project, "sizes@128", wall_s=900)  # a further size is no part of the pipeline's own
     (project.data / "shards" / "64").mkdir(parents=True)
     (project.data / "shards" / "64" / "train-000000.tar").write_bytes(b"x" * 3_000_000)
     (project.data / "pairs.parquet").write_bytes(b"x" * 1_500_000)
@@ -65,15 +66,6 @@ def test_data_that_came_from_elsewhere_is_said_to(tmp_path: Path) -> None:
     text, rows = gather(Project(tmp_path))
     assert "came from elsewhere" in text
     assert rows["report"]["bytes"] == "this page"
-
-
-def test_a_folder_is_measured_whole_and_links_as_links(tmp_path: Path) -> None:
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    (tmp_path / "a" / "one").write_bytes(b"1" * 10)
-    (tmp_path / "a" / "b" / "two").write_bytes(b"2" * 5)
-    assert measure(tmp_path / "a") == 15
-    assert measure(tmp_path / "a" / "one") == 10
-    assert measure(tmp_path / "none") == 0
 
 
 @pytest.mark.parametrize(

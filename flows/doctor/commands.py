@@ -20,7 +20,7 @@ def doctor(
     """Say what this machine has and lacks, and what to do about it."""
     from rich.console import Console
 
-    from flows.doctor import State, examine, to_json, to_text
+    from flows.doctor.findings import State, examine, to_json, to_text
     from flows.project import find_project
 
     project = find_project(Path.cwd())

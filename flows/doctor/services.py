@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flows.doctor import Check, Finding, Patient, missing, note, ok
-from flows.doctor_machine import find_cache
+from flows.doctor.findings import Check, Finding, Patient, missing, note, ok
+from flows.doctor.machine import find_cache
 
 LIMIT_S = 2.0
 FICLONE = 0x40049409
@@ -51,13 +51,16 @@ def find_fault(url: str, endpoint: str | None) -> str:
         url: Of the remote, or a folder.
         endpoint: Address of the service, for an S3 that is not Amazon's.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in PORTS:
-        folder = Path(url.removeprefix("file://"))
-        return "" if folder.is_dir() else "there is no such folder yet; `dvc push` makes it"
-    if parts.scheme == "s3":
-        parts = urlsplit(endpoint or "https://s3.amazonaws.com")
-    address = (parts.hostname or "", parts.port or PORTS[parts.scheme])
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in PORTS:
+            folder = Path(url.removeprefix("file://"))
+            return "" if folder.is_dir() else "there is no such folder yet; `dvc push` makes it"
+        if parts.scheme == "s3":
+            parts = urlsplit(endpoint or "https://s3.amazonaws.com")
+        address = (parts.hostname or "", parts.port or PORTS[parts.scheme])
+    except ValueError:
+        return "its address is none"  # what Python says of it may hold a part of the password
     try:
         with socket.create_connection(address, timeout=LIMIT_S):
             return ""
@@ -79,7 +82,9 @@ def check_links(patient: Patient) -> Finding:
     config: dict[str, Any] = Config(str(project.root / ".dvc"), validate=False)
     types = config.get("cache", {}).get("type") or ["reflink", "copy"]
     kinds = types if isinstance(types, list) else str(types).split(",")
-    works = try_links(find_cache(project), project.root)
+    # Git ignores what is in data/, should this be cut off.
+    folder = project.data if project.data.is_dir() else project.root
+    works = try_links(find_cache(project), folder)
     used = next((kind for kind in kinds if works.get(kind, True)), "copy")
     if used != "copy":
         return ok("DVC cache", f"shares its bytes with data/ by {used}")

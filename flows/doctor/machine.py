@@ -12,7 +12,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import flows
-from flows.doctor import Check, Finding, Patient, missing, note, ok
+from flows.costs import measure
+from flows.doctor.findings import Check, Finding, Patient, missing, note, ok
 from flows.project import Project
 
 LIMIT_S = 3.5
@@ -88,7 +89,7 @@ def check_disk(patient: Patient) -> Finding:
     """Room for the data, DVC's cache of it, and the state, against what there is already."""
     project = patient.project
     folders = {"data": project.data, "cache": find_cache(project), "state": project.state}
-    taken = {name: _measure(path) for name, path in folders.items()}
+    taken = {name: measure(path) for name, path in folders.items()}
     free = {_device(path): shutil.disk_usage(_existing(path)).free for path in folders.values()}
     least = min(free.values())
     places = "" if len(free) == 1 else f", the fullest of {len(free)} file systems"
@@ -111,18 +112,6 @@ def find_cache(project: Project) -> Path:
     except (ConfigError, OSError):
         return project.root / ".dvc" / "cache"
     return Path(config.get("cache", {}).get("dir") or project.root / ".dvc" / "cache")
-
-
-def _measure(folder: Path) -> int:
-    """Bytes below a folder; what vanishes meanwhile does not count."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += (Path(parent) / name).lstat().st_size
-            except FileNotFoundError:
-                continue
-    return total
 
 
 def _existing(path: Path) -> Path:

@@ -82,8 +82,8 @@ def examine(project: Project, path: Path, overrides: Sequence[str]) -> list[Find
     Returns:
         A finding for each check, in a fixed order.
     """
-    from flows.doctor_machine import CHECKS as OF_THE_MACHINE
-    from flows.doctor_services import CHECKS as OF_SERVICES
+    from flows.doctor.machine import CHECKS as OF_THE_MACHINE
+    from flows.doctor.services import CHECKS as OF_SERVICES
 
     first, params = _check_settings(path, overrides)
     checks = {**OF_THE_MACHINE, **OF_SERVICES}

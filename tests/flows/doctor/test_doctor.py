@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from flows.doctor import (
+from flows.doctor.commands import app
+from flows.doctor.findings import (
     Finding,
     Patient,
     State,
@@ -22,9 +23,8 @@ from flows.doctor import (
     run_checks,
     to_text,
 )
-from flows.doctor_commands import app
-from flows.doctor_machine import check_disk, check_git, check_packages, count_cores, find_torch
-from flows.doctor_services import (
+from flows.doctor.machine import check_disk, check_git, check_packages, count_cores, find_torch
+from flows.doctor.services import (
     check_prefect,
     check_remote,
     check_slurm,
@@ -136,7 +136,7 @@ def test_a_folder_without_git_is_worth_knowing(patient: Patient) -> None:
 
 def test_little_room_is_missing(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "free" in check_disk(patient).said
-    monkeypatch.setattr("flows.doctor_machine.LEAST_FREE", 1e18)
+    monkeypatch.setattr("flows.doctor.machine.LEAST_FREE", 1e18)
     assert check_disk(patient).state is State.MISSING
 
 
@@ -184,6 +184,7 @@ def test_a_remote_is_tried_and_its_password_never_shown(patient: Patient, tmp_pa
     assert "hidden" not in found.said
     assert check_remote(patient).state is State.NOTE
     assert find_fault(str(tmp_path), None) == ""
+    assert find_fault("https://me:hid/den@host/prints", None) == "its address is none"
     assert "no such folder" in find_fault(str(tmp_path / "none"), None)
 
 
