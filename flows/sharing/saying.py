@@ -27,11 +27,10 @@ def say_checked(checked: Checked, *, name: str, seconds: float) -> str:
     verdict = f"{count} wrong" if count else "every byte is as its manifests say"
     lines = [f"{name}: {read}: {verdict}"]
     for group, files in sorted(checked.absent.items()):
-        what = f"{files} shards" if group.endswith("-*") else f"{files} files"
-        pull = f"dvc pull --glob '{group}'" if "*" in group else f"dvc pull {group}"
-        if group.endswith("/*.*"):
-            pull = f"dvc pull {group.removesuffix('/*.*')}"
-        lines.append(f"not here: {what} of {group} (pull them with `{pull}`)")
+        # DVC's patterns do not see inside a folder that it tracks: the whole of it is named.
+        whole = group.rpartition("/")[0] if "*" in group else group
+        what = f"{files} {'shard' if group.endswith('-*') else 'file'}{'s' * (files != 1)}"
+        lines.append(f"not here: {what} of {group} (`dvc pull {whole}` brings what is missing)")
     return "\n".join([*lines, *checked.notes])
 
 
