@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+import yaml
+
 from flows.errors import PlotsError
 from flows.programs import call_dvc
 from harvest.files import write_bytes
@@ -39,11 +41,23 @@ def draw_plots(root: Path, revisions: Sequence[str], *, out: Path) -> list[Path]
         The files: an SVG and a PNG for each curve, a copy of each picture and revision.
 
     Raises:
-        PlotsError: If DVC cannot say what to draw, or there is nothing to draw.
+        PlotsError: If a revision is none, DVC cannot say what to draw, there is nothing to draw,
+            or a plot that should be there is empty.
         OSError: If the disk refuses.
     """
+    for revision in revisions:
+        if not revision or revision.startswith("-"):
+            raise PlotsError(
+                f"{revision!r}: expected a commit, a tag or an experiment; name one that `git log` "
+                "or `dvc exp list` shows"
+            )
     with TemporaryDirectory(prefix="photochrom-plots-") as folder:
         plots = _ask_dvc(root, revisions, Path(folder))
+        if undrawn := find_undrawn(root, plots, here=len(revisions) < 2):
+            raise PlotsError(
+                f"{root}: expected data for {', '.join(undrawn)}, found none in what dvc.yaml "
+                "names for it; run `dvc repro`, or `dvc checkout` where it was made already"
+            )
         written: list[Path] = []
         for name, parts in plots.items():
             for part in parts:
@@ -62,6 +76,28 @@ def draw_plots(root: Path, revisions: Sequence[str], *, out: Path) -> list[Path]
             "`plots:` in dvc.yaml names"
         )
     return written
+
+
+def find_undrawn(root: Path, plots: Mapping[str, Any], *, here: bool) -> list[str]:
+    """Find curves that DVC says nothing of, as it does where their file is empty.
+
+    Args:
+        root: The checkout.
+        plots: As DVC gives them: for each name its parts.
+        here: Whether the workspace is to be drawn, in which each curve of dvc.yaml must be.
+
+    Returns:
+        Their titles, sorted.
+    """
+    undrawn = {name for name, parts in plots.items() if not parts and not (root / name).is_dir()}
+    path = root / "dvc.yaml"
+    if here and path.is_file():
+        listed = (yaml.safe_load(path.read_bytes()) or {}).get("plots", ())
+        for title in [title for entry in listed if isinstance(entry, dict) for title in entry]:
+            parts = plots.get(title, ())
+            if not any("workspace" in part["revisions"] for part in parts):
+                undrawn.add(title)
+    return sorted(undrawn)
 
 
 def to_label(name: str, revisions: Sequence[str]) -> str:

@@ -79,7 +79,12 @@ class Fault:
     @property
     def line(self) -> str:
         """All of it in one line."""
-        return f"{self.path}: {self.said}"
+        return to_printable(f"{self.path}: {self.said}")
+
+
+def to_printable(text: str) -> str:
+    """Escape what is not printable: a file's name may hold a terminal's commands."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 @dataclass(slots=True)
@@ -88,7 +93,7 @@ class Checked:
 
     faults: list[Fault] = field(default_factory=list)
     absent: dict[str, int] = field(default_factory=dict)
-    """Number of files of each group that is not here at all."""
+    """Number of files of each group that is not here at all; 0 where it is not known."""
     notes: list[str] = field(default_factory=list)
     """What is worth saying, and no fault."""
     digests: dict[str, Digest] = field(default_factory=dict)
@@ -122,7 +127,8 @@ def check_claims(
     checked = Checked(absent={} if complete else _find_absent(claims, sizes))
     for path, said in by_path.items():
         if path not in sizes and said[0].group not in checked.absent:
-            text = f"expected this file by {said[0].by}, found none; {said[0].remedy}"
+            kind = "folder" if path.endswith("/") else "file"
+            text = f"expected this {kind} by {said[0].by}, found none; {said[0].remedy}"
             checked.faults.append(Fault(path, text))
     # Only dvc.lock has no SHA-256; a folder that it has no list of is summed up by MD5 too.
     jobs = {path: any(not one.sha256 for one in by_path[path]) for path in sorted(sizes)}
@@ -142,12 +148,16 @@ def _find_size(path: Path) -> int | None:
 
 
 def _find_absent(claims: Iterable[Claim], sizes: Mapping[str, int]) -> dict[str, int]:
-    """Find the groups of which no file is here, and count their files."""
+    """Find the groups of which no file is here, and count their files; folders are none."""
     files: dict[str, set[str]] = {}
     for claim in claims:
         if claim.group:
             files.setdefault(claim.group, set()).add(claim.path)
-    return {group: len(paths) for group, paths in files.items() if not paths & sizes.keys()}
+    return {
+        group: sum(not path.endswith("/") for path in paths)
+        for group, paths in files.items()
+        if not paths & sizes.keys()
+    }
 
 
 def _read(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.sharing.checking import Claim, parse_sums
-from flows.sharing.outs import Out, read_listings
+from flows.sharing.outs import Out, read_listings, sum_listing
 from harvest.manifest import SCANS_SCHEMA, read_manifest
 from harvest.records import ScanState
 from preprocess.index import INDEX_NAME, Index, Shard
@@ -28,7 +28,8 @@ def claim_outs(root: Path, outs: Sequence[Out]) -> tuple[list[Claim], list[Folde
 
     Returns:
         Claims, and the folders among the outs. The files of a folder without a list are claimed
-        without a checksum: they are read, and the folder is judged as a whole.
+        without a checksum: they are read, and the folder is judged as a whole. One of which there
+        is no file either is claimed itself, with a slash behind.
 
     Raises:
         SharingError: If the checkout is no DVC project.
@@ -44,11 +45,18 @@ def claim_outs(root: Path, outs: Sequence[Out]) -> tuple[list[Claim], list[Folde
         listing = listings[out.path]
         folders.append(Folder(out, listing))
         files = dict.fromkeys(list_files(root / out.path), "") if listing is None else listing
+        if listing is None and not files and not _is_empty(root, out):
+            claims.append(Claim(f"{out.path}/", "dvc.lock", remedy, out.path))
         for name, md5 in files.items():
             group = find_group(out.path, name)
             path = f"{out.path}/{name}"
             claims.append(Claim(path, "dvc.lock", remedy, group, md5=md5))
     return claims, folders
+
+
+def _is_empty(root: Path, out: Out) -> bool:
+    """Say whether a folder is here and should have no files."""
+    return (root / out.path).is_dir() and out.md5 == sum_listing({})
 
 
 def remedy_of(path: str) -> str:

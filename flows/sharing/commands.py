@@ -118,6 +118,7 @@ def diff(
     """Say which samples came, went, moved and changed."""
     from rich.console import Console
 
+    from flows.errors import SharingError
     from flows.params import read_params
     from flows.project import find_project
     from flows.sharing.changes import compare
@@ -125,6 +126,11 @@ def diff(
     from flows.sharing.sides import read_checkout, read_side
     from flows.terminal import bar
 
+    if out is not None and out.is_dir():
+        raise SharingError(
+            f"--out: expected the name of a file, got the folder {str(out)!r}; name a file, such "
+            "as diff.html"
+        )
     project = find_project(Path.cwd())
     read = read_params(params or project.root / "params.yaml", settings or ())
     with bar("diff") as show:

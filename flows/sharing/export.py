@@ -76,7 +76,7 @@ def export_bag(
     """
     import bagit
 
-    with _new_folder(target) as folder:
+    with _new_folder(project, target) as folder:
         more = [f"data/scans/{params.harvest.source}"] if scans else []
         export = _prepare(project, params, [*MANIFESTS, *more], on_progress=on_progress)
         _copy(export, base="data", folder=folder)
@@ -114,7 +114,7 @@ def export_hugging_face(
         ShardError: If there are no shards.
         OSError: If the disk refuses.
     """
-    with _new_folder(target) as folder:
+    with _new_folder(project, target) as folder:
         export = _prepare(project, params, [], on_progress=on_progress)
         _copy(export, base=export.shards, folder=folder / "data")
         card = (folder / "data" / CARD_NAME).read_text(encoding="utf-8")
@@ -257,12 +257,19 @@ def _ignore(read: int) -> None:
 
 
 @contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
+def _new_folder(project: Project, target: Path) -> Iterator[Path]:
     """Give a folder beside the target, and its name once the block has ended well."""
     if target.exists() or target.is_symlink():
         raise SharingError(
             f"{target}: expected a name that is free, found something there; name another folder"
         )
+    kept = (project.data, project.state, project.root / ".git", project.root / ".dvc")
+    for folder in kept:
+        if target.resolve().is_relative_to(folder.resolve()):
+            raise SharingError(
+                f"{target}: expected a folder outside {folder}, which holds the checkout's own "
+                "files; name another, such as one beside the checkout"
+            )
     target = target.absolute()
     temporary = target.with_name(f".{target.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)

@@ -1,5 +1,6 @@
 """Edge: what Git knows of the checkout and of its revisions."""
 
+import subprocess
 from pathlib import Path
 
 from flows.errors import SharingError
@@ -57,3 +58,38 @@ def check_checkout(root: Path) -> None:
             f"{root}: expected a Git checkout with a commit, found none; releases are Git tags: "
             "run `git init`, `git add -A` and `git commit` first"
         )
+
+
+def check_branch(root: Path) -> None:
+    """See that HEAD is on a branch, so that no branch lacks a commit that is made.
+
+    Raises:
+        SharingError: If it is not.
+    """
+    if try_git(root, "symbolic-ref", "--quiet", "HEAD") is None:
+        raise SharingError(
+            f"{root}: expected a branch, found HEAD on none, so the release's commit would be on "
+            "none either; go to one with `git switch BRANCH`, or make one here with `git switch "
+            "--create BRANCH`, and run the command again"
+        )
+
+
+def refuse_tag(root: Path, name: str) -> str | None:
+    """Let Git prepare a tag, and take that back; nothing stays.
+
+    Args:
+        root: The checkout, with a commit.
+        name: That Git takes for a tag by its form.
+
+    Returns:
+        Why Git would not set it, such as a tag `v1` beside a `v1/x`; None if it would.
+    """
+    steps = f"start\ncreate refs/tags/{name} HEAD\nprepare\nabort\n"
+    done = subprocess.run(
+        ["git", "update-ref", "--stdin"],
+        cwd=root,
+        input=steps.encode(),
+        capture_output=True,
+        check=False,
+    )
+    return None if done.returncode == 0 else done.stderr.decode(errors="replace").strip()

@@ -52,8 +52,13 @@ def read_journal(project: Project) -> Journal | None:
     try:
         told = json.loads(path.read_bytes())
         lists = {name: tuple(told[name]) for name in ("stages", "outs")}
+        words = [told["name"], told["source"], told["head"], *told["stages"], *told["outs"]]
+        if not all(isinstance(word, str) for word in words):
+            raise TypeError("a word is none")
+        if any(isinstance(told[name], str) for name in lists):
+            raise TypeError("a list is none")
         return Journal(**told | lists)
-    except (ValueError, TypeError, KeyError) as exc:
+    except (ValueError, TypeError, KeyError, RecursionError) as exc:
         raise SharingError(
             f"{path}: expected the note of a release that was broken off ({exc}); see with "
             "`git status` and `dvc status` that all is well, and remove it"

@@ -9,7 +9,7 @@ from flows.programs import try_git
 from flows.project import Project
 from flows.sharing.checking import Show, check_claims
 from flows.sharing.claims import claim_outs, claim_shards
-from flows.sharing.git import check_checkout
+from flows.sharing.git import check_branch, check_checkout, refuse_tag
 from flows.sharing.journal import list_paths
 from flows.sharing.outs import read_lock, read_status
 from flows.sharing.verify import judge_unlisted, look_into
@@ -33,9 +33,11 @@ def check_ready(project: Project, params: Params, *, name: str) -> None:
     """
     root = project.root
     check_checkout(root)
+    check_branch(root)
     check_name(project, name)
     check_identity(project)
     source = params.harvest.source
+    check_source(project, source, size=params.preprocess.size)
     changed = (try_git(root, "status", "--porcelain", "--untracked-files=no") or "").splitlines()
     own = try_git(root, "status", "--porcelain", "--untracked-files=all", "--", *list_paths(source))
     changed += [line for line in (own or "").splitlines() if line.startswith("??")]
@@ -53,13 +55,36 @@ def check_ready(project: Project, params: Params, *, name: str) -> None:
     lines = read_account(project, size=params.preprocess.size)
     if faults := [f"{line.stage}: {line.fault}" for line in lines if line.fault]:
         raise SharingError(f"expected an account that adds up, got {_list(faults)}")
+    if (refused := refuse_tag(root, name)) is not None:
+        raise SharingError(
+            f"{name}: expected a name that Git can set a tag of, but it says: {refused}; choose "
+            "another name, or mend that; nothing was changed"
+        )
+
+
+def check_source(project: Project, source: str, *, size: int) -> None:
+    """See that dvc.lock has scans of the source and shards of the size that are to be released.
+
+    Raises:
+        SharingError: If it has not: the data would be released as something that they are not.
+    """
+    outs = [out.path for out in read_lock(project.root).outs]
+    for wanted in (f"data/scans/{source}", f"data/shards/{size}"):
+        if wanted not in outs:
+            above = wanted.rpartition("/")[0]
+            others = ", ".join(one for one in outs if one.startswith(f"{above}/")) or "none"
+            raise SharingError(
+                f"dvc.lock: expected {wanted}, which is to be released, got {others}; leave out "
+                "--set, or set it in params.yaml, run `dvc repro` and commit both"
+            )
 
 
 def check_name(project: Project, name: str) -> None:
     """See that a release may bear a name.
 
     Raises:
-        SharingError: If Git takes no such tag, or there is one already.
+        SharingError: If Git takes no such tag, there is one already, or the name means something
+            else to Git.
     """
     root = project.root
     formed = try_git(root, "check-ref-format", f"refs/tags/{name}") is not None
@@ -72,6 +97,13 @@ def check_name(project: Project, name: str) -> None:
         raise SharingError(
             f"{name}: expected a new name, but there is a tag of this name; a release is never "
             "changed: choose another name (`git tag --list` shows those that are taken)"
+        )
+    others = [f"{kind}{name}" for kind in ("refs/heads/", "refs/remotes/", "refs/")]
+    found = [ref for ref in others if try_git(root, "show-ref", "--verify", "--quiet", ref) == ""]
+    if found or name == "HEAD" or name.endswith("_HEAD"):
+        raise SharingError(
+            f"{name}: expected a name that means nothing to Git yet, but it means "
+            f"{found[0] if found else 'a commit'}; choose another, such as v1 or 2026.11"
         )
 
 

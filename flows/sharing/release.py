@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flows.errors import SharingError
+from flows.errors import FlowsError, ProgramError, SharingError
 from flows.params import Params
 from flows.programs import call_git, must_dvc, try_git
 from flows.project import Project
@@ -84,7 +84,7 @@ def make_release(
             write_release(project, release, sums=sums)
             _commit(project, journal, release)
         except BaseException:
-            _recover(project, journal, held=lock, say=say)
+            _recover_after(project, journal, held=lock, say=say)
             raise
         close_journal(project)
     return release.record
@@ -111,13 +111,30 @@ def complete_broken(project: Project, *, held: int, say: Say) -> str | None:
     return _recover(project, journal, held=held, say=say)
 
 
+def _recover_after(project: Project, journal: Journal, *, held: int, say: Say) -> None:
+    """Recover from an error; what fails in doing so is said, and hides not the error itself."""
+    try:
+        _recover(project, journal, held=held, say=say)
+    except (FlowsError, OSError) as exc:
+        say(
+            f"{journal.name}: was broken off, and could not be taken back ({exc}); once that is "
+            "mended, the same command takes it back"
+        )
+
+
 def _recover(project: Project, journal: Journal, *, held: int, say: Say) -> str | None:
     root = project.root
     if find_made_commit(project, journal, subject=to_subject(journal.name, journal.source)):
-        _tag(project, journal.name)
-        close_journal(project)
-        say(f"{journal.name}: completed")
-        return journal.name
+        try:
+            _tag(project, journal.name)
+        except ProgramError as exc:
+            # Git may never take this name; a commit without its tag would stop every release.
+            say(f"{journal.name}: its tag cannot be set ({exc}); its commit is undone")
+            call_git(root, "reset", "--soft", journal.head)
+        else:
+            close_journal(project)
+            say(f"{journal.name}: completed")
+            return journal.name
     if try_git(root, "rev-parse", "HEAD") != journal.head:
         raise SharingError(
             f"a release {journal.name} was broken off here, and other commits have come since; go "

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from flows.sharing.changes import Change, count, say_changes
-from flows.sharing.checking import Checked
+from flows.sharing.checking import Checked, to_printable
 from flows.sharing.record import Record, to_folder
 from flows.sharing.sides import Side
 
@@ -24,14 +24,17 @@ def say_checked(checked: Checked, *, name: str, seconds: float) -> str:
     size = checked.size_bytes / 1e9
     read = f"{len(checked.digests)} files, {size:.2f} GB in {seconds:.1f} s"
     count = len(checked.faults)
-    verdict = f"{count} wrong" if count else "every byte is as its manifests say"
+    right = f"{'what is here' if checked.absent else 'every byte'} is as its manifests say"
+    verdict = f"{count} wrong" if count else right
     lines = [f"{name}: {read}: {verdict}"]
     for group, files in sorted(checked.absent.items()):
         # DVC's patterns do not see inside a folder that it tracks: the whole of it is named.
         whole = group.rpartition("/")[0] if "*" in group else group
-        what = f"{files} {'shard' if group.endswith('-*') else 'file'}{'s' * (files != 1)}"
-        lines.append(f"not here: {what} of {group} (`dvc pull {whole}` brings what is missing)")
-    return "\n".join([*lines, *checked.notes])
+        what = f"{files} {'shard' if group.endswith('-*') else 'file'}{'s' * (files != 1)} of "
+        if not files:
+            what = "files of "
+        lines.append(f"not here: {what}{group} (`dvc pull {whole}` brings what is missing)")
+    return "\n".join(map(to_printable, [*lines, *checked.notes]))
 
 
 def say_release(record: Record) -> str:
@@ -70,7 +73,8 @@ def say_each(changes: Sequence[Change], *, every: bool) -> str:
         parts = [entry.part for entry in (change.before, change.after) if entry is not None]
         split = " to ".join(dict.fromkeys(parts))
         kinds = " and ".join(change.kinds)
-        lines.append(f"{kinds:<8} {split:<12} {change.entry.key}  {change.entry.title}"[:80])
+        line = f"{kinds:<8} {split:<12} {change.entry.key}  {change.entry.title}"
+        lines.append(to_printable(line)[:80])
     if len(shown) < len(changes):
         lines.append(f"and {len(changes) - len(shown)} more: `--all` names them")
     return "\n".join(lines)

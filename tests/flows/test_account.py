@@ -76,7 +76,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def write_model(project: Project, shards: dict[str, str]) -> None:
-    """Write the record of a model, beside an index that says "0" for the one shard."""
+    """Write the record of a model, beside an index that says 64 zeros for the one shard."""
     layout = to_layout(SIZE, paired=False)
     members = tuple(Member(*array, "uint8") for array in layout.arrays)
     shard = Shard(
@@ -86,8 +86,8 @@ def write_model(project: Project, shards: dict[str, str]) -> None:
         stride=layout.stride,
         members=members,
         json_offset=layout.json_offset,
-        size_bytes=layout.stride,
-        sha256="0",
+        size_bytes=-(-(layout.stride + 1024) // 10240) * 10240,
+        sha256="0" * 64,
     )
     write_index(project.shards(SIZE), Index(SIZE, (shard,)))
     (project.data / "model").mkdir()
@@ -95,7 +95,7 @@ def write_model(project: Project, shards: dict[str, str]) -> None:
 
 
 def test_an_account_that_adds_up_has_no_fault(project: Project) -> None:
-    write_model(project, {"train-000000.tar": "0"})
+    write_model(project, {"train-000000.tar": "0" * 64})
     lines = read_account(project, size=SIZE)
     assert [line.fault for line in lines] == [""] * 8
     assert [(line.seen, line.passed) for line in lines[:7]] == [
@@ -145,7 +145,7 @@ def test_a_model_of_other_shards_is_a_fault(project: Project) -> None:
 
 
 def test_an_evaluation_that_missed_a_sample_is_a_fault(project: Project) -> None:
-    write_model(project, {"train-000000.tar": "0"})
+    write_model(project, {"train-000000.tar": "0" * 64})
     (project.data / "evaluation").mkdir()
     (project.data / "evaluation" / "metrics.json").write_text('{"samples": 3}')
     lines = {line.stage: line for line in read_account(project, size=SIZE)}

@@ -124,6 +124,26 @@ def test_a_plot_whose_data_is_nowhere_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "drawn").exists()
 
 
+@pytest.mark.parametrize("revisions", [(), ("HEAD",)])
+def test_a_curve_whose_file_is_empty_is_named(tmp_path: Path, revisions: tuple[str, ...]) -> None:
+    project = make_dvc_project(tmp_path / "torn")
+    (project.root / "dvc.yaml").write_text(yaml.safe_dump({"plots": PLOTS}))
+    lay(project, loss=1, grey=1)
+    project.commit("whole")
+    draw_plots(project.root, revisions, out=tmp_path / "whole")
+    assert (tmp_path / "whole" / "loss.svg").is_file()
+    (project.root / "data/curve.csv").write_bytes(b"")
+    with pytest.raises(PlotsError, match="expected data for loss, found none"):
+        draw_plots(project.root, revisions, out=tmp_path / "drawn")
+    assert not (tmp_path / "drawn").exists()
+
+
+@pytest.mark.parametrize("revision", ["", "--out=/x"])
+def test_what_cannot_be_a_revision_never_reaches_dvc(tmp_path: Path, revision: str) -> None:
+    with pytest.raises(PlotsError, match="expected a commit, a tag or an experiment"):
+        draw_plots(tmp_path, (revision,), out=tmp_path / "drawn")
+
+
 @pytest.mark.parametrize(
     ("name", "revisions", "expected"),
     [

@@ -128,12 +128,12 @@ def test_an_index_that_vouches_for_a_bad_shard_is_not_believed(
     members = list_members(make_sample("one"), make_sample("three"))
     write_tar(tmp_path / "train-000000.tar", spoil(members))
     describe(tmp_path)
-    with pytest.raises(ShardError, match=r"train-000000\.tar: .*run photochrom shards again"):
+    with pytest.raises(ShardError, match=r"train-000000\.tar'?: .*run photochrom shards again"):
         verify_shards(tmp_path)
 
 
 def test_a_shard_that_is_no_tar_is_not_believed(tmp_path: Path) -> None:
-    length = 2 * to_layout(SIZE, paired=False).stride + 1024
+    length = 20480
     (tmp_path / "train-000000.tar").write_bytes(hashlib.sha256(b"").digest() * (length // 32))
     describe(tmp_path)
     with pytest.raises(ShardError, match="not a tar"):
@@ -145,6 +145,9 @@ def test_a_shard_that_is_no_tar_is_not_believed(tmp_path: Path) -> None:
     [
         {"version": 2},
         {"size": 64},
+        {"size": "32"},
+        {"size": None},
+        {"size": 10**4000},
         {"shards": None},
         {"shards": [{}]},
     ],
@@ -156,7 +159,27 @@ def test_an_index_of_another_form_is_refused(folder: Path, change: dict[str, Any
         read_index(folder)
 
 
-@pytest.mark.parametrize("change", [{"stride": 5120}, {"json_offset": 0}, {"split": "train2"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stride": 5120},
+        {"stride": 5632.0},
+        {"json_offset": 0},
+        {"split": "train2"},
+        {"split": [1]},
+        {"name": 5},
+        {"name": "train-x/../../../evil.tar"},
+        {"name": "train-1.tar"},
+        {"samples": "2"},
+        {"samples": 1},
+        {"samples": 0},
+        {"samples": -1},
+        {"size_bytes": 20481},
+        {"sha256": None},
+        {"sha256": ""},
+        {"members": 1},
+    ],
+)
 def test_a_shard_entry_that_cannot_be_is_refused(folder: Path, change: dict[str, Any]) -> None:
     path = folder / "index.json"
     record = json.loads(path.read_text())
@@ -170,5 +193,8 @@ def test_no_index_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(ShardError, match=r"found none; run photochrom shards"):
         read_index(tmp_path)
     (tmp_path / "index.json").write_text("{")
+    with pytest.raises(ShardError, match="not JSON"):
+        read_index(tmp_path)
+    (tmp_path / "index.json").write_text("[" * 100_000)
     with pytest.raises(ShardError, match="not JSON"):
         read_index(tmp_path)

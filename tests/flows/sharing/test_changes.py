@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.sharing.changes import compare, count, of_kind, say_changes, to_csv
+from flows.sharing.saying import say_each
 from tests.flows.sharing.lists import make_entry
 
 ENTRIES = st.lists(
@@ -66,3 +67,8 @@ def test_the_table_of_changes_says_from_where_to_where() -> None:
         "split_after": "train",
         "title": 'A "view", twice',
     }
+
+
+def test_a_title_gives_the_terminal_no_commands() -> None:
+    said = say_each(compare([], [make_entry("a", title="\x1b[2JMill")]), every=False)
+    assert said.endswith("a  \\x1b[2JMill")

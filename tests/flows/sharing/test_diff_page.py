@@ -3,11 +3,14 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 import pytest
+from typer.testing import CliRunner
 
+from flows.errors import SharingError
 from flows.params import Params
 from flows.project import Project
 from flows.sharing import diff_page
 from flows.sharing.changes import compare
+from flows.sharing.commands import app
 from flows.sharing.diff_page import render_diff
 from flows.sharing.saying import say_each, to_table
 from flows.sharing.sides import Side, read_checkout
@@ -50,6 +53,17 @@ def test_the_page_shows_each_change_and_escapes_every_name(sides: tuple[Side, Si
     assert page.count('src="data:image/jpeg;base64,') == 4
     assert page.count('class="none"') == 1
     assert "has other pixels than its release says" in page
+
+
+@pytest.mark.parametrize("out", ["", "data"])
+def test_a_page_that_would_be_a_folder_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["diff", "v1", "--out", out])
+    assert isinstance(done.exception, SharingError)
+    assert "expected the name of a file" in str(done.exception)
 
 
 def test_pictures_that_cannot_be_had_are_named_with_the_command(

@@ -3,17 +3,19 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import bagit
 import pytest
 
 from flows.errors import SharingError
-from flows.params import Params
+from flows.params import Params, read_params
 from flows.project import Project
 from flows.sharing.export import export_bag, export_hugging_face, to_hugging_face_card
 from flows.sharing.received import verify_folder
 from tests.flows.sharing.tiny import SHARDS
+from tests.pipeline import ROOT
 
 READ = """
 import datasets
@@ -64,6 +66,43 @@ def test_a_stranger_in_a_bag_is_found(project: Project, params: Params, tmp_path
     assert "Payload-Oxum" in fault.said or "stranger" in fault.line
 
 
+@pytest.fixture
+def bag(tmp_path: Path) -> Path:
+    """A bag of others, with checksums of two kinds."""
+    (tmp_path / "bag").mkdir()
+    (tmp_path / "bag" / "file").write_text("content")
+    made = bagit.make_bag(str(tmp_path / "bag"), checksums=["sha256", "sha512"])
+    return Path(made.path)
+
+
+def test_all_checksums_of_a_bag_are_held_against_its_files(bag: Path) -> None:
+    assert verify_folder(bag, complete=False, on_progress=show).faults == []
+    for name in ("tagmanifest-sha256.txt", "tagmanifest-sha512.txt"):
+        (bag / name).unlink()
+    (bag / "manifest-sha512.txt").write_text(f"{'0' * 128}  data/file\n")
+    (fault,) = verify_folder(bag, complete=False, on_progress=show).faults
+    assert fault.path == "data/file"
+    assert "sha512" in fault.said
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("bagit.txt", b"BagIt-Version: 0.97\nTag-File-Character-Encoding: UTF-8\n\xff"),
+        ("manifest-sha256.txt", b"\xff\n"),
+        ("bag-info.txt", b"Contact-Name: \xff\n"),
+        ("bag-info.txt", b"Payload-Oxum: x\n"),
+        ("fetch.txt", b"garbage\n"),
+        ("fetch.txt", b"\xff a b\n"),
+    ],
+)
+def test_a_bag_whose_own_files_are_torn_is_a_fault(bag: Path, name: str, content: bytes) -> None:
+    for manifest in bag.glob("tagmanifest-*"):
+        manifest.unlink()
+    (bag / name).write_bytes(content)
+    assert verify_folder(bag, complete=False, on_progress=show).faults
+
+
 def test_hugging_face_reads_an_export_offline_and_its_card_is_true(
     project: Project, params: Params, tmp_path: Path
 ) -> None:
@@ -94,6 +133,15 @@ def test_an_export_does_not_touch_what_is_there(
     with pytest.raises(SharingError, match="1 files are not as they should be"):
         export_hugging_face(project, params, tmp_path / "new", on_progress=show)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "project"]
+
+
+@pytest.mark.parametrize("name", ["data/x", ".git/x", ".dvc/cache/x", ".photochrom/x", "a/../data"])
+def test_an_export_into_the_checkout_s_own_files_is_refused(tmp_path: Path, name: str) -> None:
+    params = read_params(ROOT / "params.yaml")
+    for export in (partial(export_bag, scans=False), export_hugging_face):
+        with pytest.raises(SharingError, match="expected a folder outside"):
+            export(Project(tmp_path), params, tmp_path / name, on_progress=show)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["README.md", "croissant.json", "index.json", "samples.parquet"])

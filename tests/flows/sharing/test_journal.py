@@ -7,7 +7,7 @@ import pytest
 from flows.errors import ProgramError, SharingError
 from flows.project import Project
 from flows.sharing import release as releasing
-from flows.sharing.git import read_at
+from flows.sharing.git import check_branch, read_at, refuse_tag
 from flows.sharing.journal import Journal, alone, list_paths, read_journal, take_back, write_journal
 from flows.sharing.record import Record
 from flows.sharing.written import Release
@@ -104,11 +104,66 @@ def test_what_someone_else_put_into_the_index_is_not_released(project: Project) 
     assert call(project.root, "git", "status", "--porcelain") == "A  mine.txt\n"
 
 
-def test_a_torn_note_is_refused(project: Project) -> None:
+@pytest.mark.parametrize(
+    "note",
+    [
+        "{}",
+        "[" * 100_000,
+        '{"name": 5, "source": "s", "head": "0", "stages": [], "outs": []}',
+        '{"name": "v2", "source": "s", "head": "0", "stages": [1], "outs": []}',
+        '{"name": "v2", "source": "s", "head": "0", "stages": "shards", "outs": []}',
+    ],
+)
+def test_a_torn_note_is_refused(project: Project, note: str) -> None:
     begin(project)
-    (project.state / "release.json").write_text("{}")
+    (project.state / "release.json").write_text(note)
     with pytest.raises(SharingError, match="expected the note of a release"):
         read_journal(project)
+
+
+def test_a_commit_whose_tag_git_refuses_is_undone(project: Project) -> None:
+    call(project.root, "git", "tag", "v2/x")
+    journal = begin(project)
+    (project.root / "dvc.lock").write_text("new")
+    call(project.root, "git", "commit", "--quiet", "-am", "Release v2 of s")
+    said: list[str] = []
+    with alone(project, say=ignore) as held:
+        assert releasing.complete_broken(project, held=held, say=said.append) is None
+    assert said[0].startswith("v2: its tag cannot be set (")
+    assert said[1] == "v2: was broken off; all is as before"
+    assert call(project.root, "git", "rev-parse", "HEAD").strip() == journal.head
+    assert call(project.root, "git", "status", "--porcelain") == ""
+    assert read_journal(project) is None
+
+
+def test_what_stops_the_recovery_is_said_and_mended_by_the_next_command(project: Project) -> None:
+    journal = begin(project)
+    (project.root / "dvc.lock").write_text("half")
+    lock = project.root / ".git/index.lock"
+    lock.touch()
+    said: list[str] = []
+    with alone(project, say=ignore) as held:
+        releasing._recover_after(project, journal, held=held, say=said.append)
+    assert "could not be taken back (git reset --quiet: " in said[0]
+    assert said[0].endswith("the same command takes it back")
+    lock.unlink()
+    with alone(project, say=ignore) as held:
+        assert releasing.complete_broken(project, held=held, say=said.append) is None
+    assert (project.root / "dvc.lock").read_text() == "dvc.lock"
+
+
+@pytest.mark.parametrize("name", ["v1/x", "v" * 300, "a/b/c"])
+def test_git_is_asked_whether_it_would_set_a_tag(project: Project, name: str) -> None:
+    call(project.root, "git", "tag", "v1")
+    assert (refuse_tag(project.root, name) is None) == (name == "a/b/c")
+    assert call(project.root, "git", "tag", "--list").split() == ["v1"]
+
+
+def test_a_head_on_no_branch_is_refused(project: Project) -> None:
+    check_branch(project.root)
+    call(project.root, "git", "checkout", "--quiet", "--detach")
+    with pytest.raises(SharingError, match="git switch BRANCH"):
+        check_branch(project.root)
 
 
 def test_a_release_waits_for_whoever_holds_the_lock_of_another(project: Project) -> None:

@@ -11,7 +11,7 @@ from flows.project import Project
 from flows.sharing import release as releasing
 from flows.sharing.journal import read_journal
 from flows.sharing.outs import read_status
-from flows.sharing.readiness import check_name
+from flows.sharing.readiness import check_name, check_source
 from flows.sharing.record import Record, find_release, read_released_entries, to_folder
 from flows.sharing.release import Order, make_release
 from flows.sharing.sides import read_checkout, read_side
@@ -117,6 +117,8 @@ def test_a_second_release_names_what_changed_and_released_views_keep_their_split
         (lambda root: (root / "tiny.py").write_text("x = 1\n"), "no uncommitted changes"),
         (lambda root: (root / "splits/sample.parquet").write_text(""), "no uncommitted changes"),
         (lambda root: call(root, "git", "tag", "v1"), "there is a tag of this name"),
+        (lambda root: call(root, "git", "tag", "v1/x"), "a name that Git can set a tag of"),
+        (lambda root: call(root, "git", "switch", "-q", "--detach"), "found HEAD on none"),
         (lambda root: (root / SHARDS / "index.json").unlink(), "data that fits dvc.lock"),
         (lambda root: (root / ".git").rename(root / "git"), "expected a Git checkout"),
         (
@@ -150,6 +152,21 @@ def test_a_name_that_git_would_not_take_is_refused(tmp_path: Path, name: str) ->
     check_name(Project(tmp_path), "2026.11")
     with pytest.raises(SharingError, match="expected a name that Git takes for a tag"):
         check_name(Project(tmp_path), name)
+
+
+@pytest.mark.parametrize("name", ["HEAD", "FETCH_HEAD", "main", "origin/main", "heads/main"])
+def test_a_name_that_means_something_to_git_is_refused(project: Project, name: str) -> None:
+    git(project, "update-ref", "refs/remotes/origin/main", "HEAD")
+    with pytest.raises(SharingError, match="expected a name that means nothing to Git yet"):
+        check_name(project, name)
+
+
+def test_data_are_released_as_what_they_are_alone(project: Project) -> None:
+    check_source(project, "sample", size=32)
+    with pytest.raises(SharingError, match=r"expected data/scans/loc, .* got data/scans/sample;"):
+        check_source(project, "loc", size=32)
+    with pytest.raises(SharingError, match=r"expected data/shards/64, .* got data/shards/32;"):
+        check_source(project, "sample", size=64)
 
 
 def test_damage_that_dvc_does_not_see_stops_a_release(project: Project, params: Params) -> None:

@@ -7,6 +7,7 @@ from flows.project import Project
 from flows.sharing import verify as verifying
 from flows.sharing.checking import Checked
 from flows.sharing.received import verify_folder
+from flows.sharing.saying import say_checked
 from flows.sharing.verify import verify_checkout
 from preprocess.samples import to_layout
 from tests.flows.sharing.tiny import SHARDS, SIZE
@@ -105,6 +106,28 @@ def test_a_folder_is_judged_as_a_whole_where_the_cache_has_no_list_of_it(
     assert verify(project).faults == []
     (project.root / SHARDS / "croissant.json").write_text("{}")
     assert "expected a folder of md5" in only_line(verify(project))
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_a_folder_that_was_never_pulled_is_not_called_right(
+    project: Project, *, emptied: bool
+) -> None:
+    shutil.rmtree(project.root / ".dvc" / "cache")
+    shutil.rmtree(project.root / SHARDS)
+    if emptied:
+        (project.root / SHARDS).mkdir()
+    checked = verify(project)
+    assert (checked.faults, checked.absent) == ([], {SHARDS: 0})
+    said = say_checked(checked, name="data", seconds=1.0)
+    assert ": what is here is as its manifests say\n" in said
+    assert f"not here: files of {SHARDS} (`dvc pull {SHARDS}` brings" in said
+    line = only_line(verify(project, complete=True))
+    assert line.startswith(f"{SHARDS}/: expected this folder by dvc.lock, found none; ")
+
+
+def test_a_name_that_is_not_printable_is_escaped(project: Project) -> None:
+    (project.root / SHARDS / "\x1b[2J\n.txt").write_bytes(b"x")
+    assert only_line(verify(project)).startswith(f"{SHARDS}/\\x1b[2J\\n.txt: ")
 
 
 def test_a_file_that_comes_while_a_folder_is_read_is_named(
