@@ -26,6 +26,10 @@ RUNNER = "PHOTOCHROM_RUNNER"
 laid over params.yaml from outside, or dvc.lock would not describe what came out."""
 
 
+LONGEST = 200
+"""Characters of a wrong value, in an error."""
+
+
 class Params(BaseModel, frozen=True, extra="forbid"):
     """All of params.yaml: one section for each package, typed by the package."""
 
@@ -57,7 +61,7 @@ def read_params(path: Path, overrides: Sequence[str] = ()) -> Params:
     try:
         return Params.model_validate(tree)
     except ValidationError as exc:
-        raise ParamsError(_explain(exc, path=path, overridden=overridden)) from exc
+        raise ParamsError(explain(exc, path=path, overridden=overridden)) from exc
 
 
 def _read_tree(path: Path) -> dict[str, Any]:
@@ -95,12 +99,19 @@ def _override(tree: dict[str, Any], text: str) -> str:
     return ".".join(keys)
 
 
-def _explain(error: ValidationError, *, path: Path, overridden: Sequence[str]) -> str:
-    """Say in one line for each fault which key it is, what was expected and where it stands."""
+def explain(error: ValidationError, *, path: Path, overridden: Sequence[str] = ()) -> str:
+    """Say in one line for each fault which key it is, what was expected and where it stands.
+
+    Args:
+        error: What pydantic says.
+        path: The file that was read.
+        overridden: Dotted keys that a `--set` gave, with all below them.
+    """
     lines = []
     for fault in error.errors(include_url=False):
         key = ".".join(str(part) for part in fault["loc"]) or "the file"
-        place = "--set" if key in overridden else str(path)
+        given = any(key == one or key.startswith(f"{one}.") for one in overridden)
+        place = "--set" if given else str(path)
         lines.append(f"{place}: {key}: {_expectation(fault['type'], fault, key)}")
     return "\n".join(lines)
 
@@ -113,8 +124,14 @@ def _expectation(kind: str, fault: Any, key: str) -> str:
     if kind == "missing":
         return "expected a value, and the key is missing; add it (defaults live in the file alone)"
     if kind == "model_type":
-        return f"expected a section of settings, got {fault['input']!r}"
-    return f"{fault['msg'].lower()}, got {fault['input']!r}"
+        return f"expected a section of settings, got {_show(fault['input'])}"
+    said = fault["msg"]
+    return f"{said[:1].lower()}{said[1:]}, got {_show(fault['input'])}"
+
+
+def _show(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
 
 
 def _known_keys(model: type[BaseModel] = Params, above: str = "") -> list[str]:

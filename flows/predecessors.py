@@ -120,5 +120,5 @@ def _began(pid: int) -> float | None:
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.Error:
-        return None
+    except (psutil.Error, ValueError):
+        return None  # gone, another user's, or no number of a process

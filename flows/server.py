@@ -163,7 +163,9 @@ def read_record(project: Project) -> Server | None:
         if record.pop("root") != str(project.root):
             return None
         server = Server(**record)
-        return server if urlsplit(server.url).port else None
+        words = (server.url, server.token)
+        fits = all(isinstance(word, str) for word in words) and type(server.pid) is int
+        return server if fits and server.pid > 0 and urlsplit(server.url).port else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -23,6 +23,10 @@ def _not_ours(line: str) -> str:
     name = line[2:].partition("=")[0]
     if name in OURS:
         raise ValueError(f"--{name} is set by the runner; leave it out")
+    # sbatch takes what an option begins with for the option, as getopt_long(3) does.
+    whole = min((one for one in OURS if one.startswith(name)), default=None)
+    if whole is not None:
+        raise ValueError(f"--{name} may be read as --{whole}, set by the runner; leave it out")
     return line
 
 
@@ -56,11 +60,11 @@ class SlurmParams(BaseModel, frozen=True, extra="forbid"):
     cpus_per_gpu: int | None = Field(ge=1, le=512)
     """Processor cores of each process."""
 
-    memory_per_gpu: str | None = Field(pattern=r"^[1-9][0-9]*[MGT]$")
+    memory_per_gpu: str | None = Field(pattern=r"^[1-9][0-9]{0,8}[MGT]$")
     """Memory for each process, such as 32G."""
 
-    time_limit_min: int | None = Field(ge=1)
-    """Longest time of the job, in minutes."""
+    time_limit_min: int | None = Field(ge=1, le=525_600)
+    """Longest time of the job, in minutes; a year at most."""
 
     signal_lead_s: int | None = Field(ge=1, le=65535)
     """So long before the limit the processes are told to save and end."""

@@ -5,7 +5,7 @@ import functools
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -57,9 +57,15 @@ def describe_job(params: TrainParams, *, shards: Path, state: Path) -> Job:
     home = state.resolve() if slurm.scratch is None else Path(slurm.scratch)
     python = Path(sys.executable) if slurm.venv is None else Path(slurm.venv) / "bin" / "python"
     try:
-        return Job(key=key, run=home / "runs" / key, python=python)
+        job = Job(key=key, run=home / "runs" / key, python=Path("/"))
     except ValueError as exc:
         raise ClusterError(f"{exc}; move the checkout, or set train.slurm.scratch") from exc
+    try:
+        return replace(job, python=python)
+    except ValueError as exc:
+        raise ClusterError(
+            f"{exc}; make the environment elsewhere, and set train.slurm.venv"
+        ) from exc
 
 
 def train_on_cluster(job: Job, params: TrainParams, *, shards: Path, watcher: Watcher) -> None:

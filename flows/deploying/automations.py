@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import SyncPrefectClient
@@ -14,6 +15,7 @@ from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from flows.deploying.params import FlowsParams
+from flows.errors import DeployError
 
 WEBHOOK = "PHOTOCHROM_WEBHOOK"
 """Address that is told of failed, crashed and stuck runs; a secret, hence no setting."""
@@ -46,6 +48,29 @@ FAILED = "Tell of a failed or crashed run"
 STUCK = "Tell of a stuck run"
 
 
+def find_webhook() -> str | None:
+    """Return the address that PHOTOCHROM_WEBHOOK holds; None where it is not set.
+
+    Raises:
+        DeployError: If it is one that nothing could be posted to.
+    """
+    address = os.environ.get(WEBHOOK)
+    if not address:
+        return address
+    try:
+        parts = urlsplit(address)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits or any(character.isspace() for character in address):
+        # The address itself is a secret, and is not shown.
+        raise DeployError(
+            f"{WEBHOOK}: expected an http or https address with a host, got {len(address)} "
+            "characters that are none; mend it, or leave it empty to tell no webhook"
+        )
+    return address
+
+
 def register_automations(client: SyncPrefectClient, params: FlowsParams) -> bool:
     """Make the server's automations be ours; those of a person's own are let be.
 
@@ -56,11 +81,14 @@ def register_automations(client: SyncPrefectClient, params: FlowsParams) -> bool
     Returns:
         Whether a webhook is told. It is the one that PHOTOCHROM_WEBHOOK names; where that is not
         set, the one that was named before; none where it is empty.
+
+    Raises:
+        DeployError: If the address is none.
     """
     dead = _crash(DEAD, after="heartbeat", expect="heartbeat", within_s=MISSED_S)
     unborn = _crash(UNBORN, after="Pending", expect="Running", within_s=UNBORN_S)
     _put(client, [dead, unborn])
-    address = os.environ.get(WEBHOOK)
+    address = find_webhook()
     if address:
         headers = SecretDict({"Content-Type": "application/json"})
         saved = Webhook(url=SecretStr(address), headers=headers).save(BLOCK, overwrite=True)

@@ -1,18 +1,16 @@
 """Registers what prefect.yaml names with a Prefect server: work pool, queues, deployments."""
 
-from importlib import import_module
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import yaml
-from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
+from flows.deploying.described import Deployment, load_flow
 from flows.deploying.worker_process import POOL
 from flows.errors import DeployError
 from flows.params import Params
@@ -23,38 +21,24 @@ QUEUES = {
 }
 
 
-def register(client: SyncPrefectClient, path: Path, params: Params) -> list[str]:
+def register(
+    client: SyncPrefectClient, deployments: Sequence[Deployment], params: Params
+) -> list[str]:
     """Make the server's pool, queues and deployments be what prefect.yaml says.
 
     Args:
         client: Of the server.
-        path: A prefect.yaml.
+        deployments: What the file describes.
         params: All settings; they decide whether the weekly refresh is on.
 
     Returns:
         The deployments, as `flow/deployment`.
 
     Raises:
-        DeployError: If the file is not as expected.
+        DeployError: If the server refuses one.
     """
-    described = read_deployments(path)
     _register_pool(client)
-    return [_register_deployment(client, one, params) for one in described]
-
-
-def read_deployments(path: Path) -> list[dict[str, Any]]:
-    """Read the deployments of a prefect.yaml.
-
-    Raises:
-        DeployError: If it cannot be read, or names no deployment.
-    """
-    try:
-        described: list[dict[str, Any]] = yaml.safe_load(path.read_text("utf-8"))["deployments"]
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as exc:
-        raise DeployError(
-            f"{path}: expected deployments, in YAML ({exc}); take the file of the last release"
-        ) from exc
-    return described
+    return [_register_deployment(client, one, params) for one in deployments]
 
 
 def is_refreshing(params: Params) -> bool:
@@ -88,36 +72,35 @@ def _register_queues(client: SyncPrefectClient) -> None:
             client.update_work_queue(there.id, **wanted)
 
 
-def _register_deployment(client: SyncPrefectClient, one: dict[str, Any], params: Params) -> str:
-    flow = _load(one["entrypoint"])
-    pool = one["work_pool"]
+def _register_deployment(client: SyncPrefectClient, one: Deployment, params: Params) -> str:
+    flow = load_flow(one.entrypoint)
     schedules = [
         DeploymentScheduleCreate(
-            schedule=CronSchedule(cron=each["cron"], timezone=each["timezone"]),
+            schedule=CronSchedule(cron=each.cron, timezone=each.timezone, day_or=each.day_or),
             active=is_refreshing(params),
-            slug=each["slug"],
+            slug=each.slug,
         )
-        for each in one.get("schedules", ())
+        for each in one.schedules
     ]
-    client.create_deployment(
-        flow_id=client.create_flow_from_name(flow.name),
-        name=one["name"],
-        entrypoint=one["entrypoint"],
-        description=one["description"],
-        parameters=one.get("parameters", {}),
-        tags=one["tags"],
-        schedules=schedules,
-        work_pool_name=pool["name"],
-        work_queue_name=pool["work_queue_name"],
-        job_variables=pool["job_variables"],
-        parameter_openapi_schema=parameter_schema(flow).model_dump(exclude_unset=True),
-        enforce_parameter_schema=True,
-        pull_steps=[],
-    )
-    return f"{flow.name}/{one['name']}"
-
-
-def _load(entrypoint: str) -> Flow[..., Any]:
-    module, _, name = entrypoint.rpartition(".")
-    flow: Flow[..., Any] = getattr(import_module(module), name)
-    return flow
+    try:
+        client.create_deployment(
+            flow_id=client.create_flow_from_name(flow.name),
+            name=one.name,
+            entrypoint=one.entrypoint,
+            description=one.description,
+            parameters=one.parameters,
+            tags=one.tags,
+            schedules=schedules,
+            work_pool_name=one.work_pool.name,
+            work_queue_name=one.work_pool.work_queue_name,
+            job_variables=one.work_pool.job_variables,
+            parameter_openapi_schema=parameter_schema(flow).model_dump(exclude_unset=True),
+            enforce_parameter_schema=True,
+            pull_steps=[],
+        )
+    except PrefectHTTPStatusError as exc:
+        raise DeployError(
+            f"{flow.name}/{one.name}: the Prefect server refuses it ({exc.response.text[:300]}); "
+            "mend it in prefect.yaml, and run `photochrom ui` again"
+        ) from exc
+    return f"{flow.name}/{one.name}"

@@ -4,27 +4,34 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
+from pydantic import ValidationError
 
-from flows.deploying.address import remove_address, write_address
+from flows.deploying.address import check_address, remove_address, write_address
 from flows.deploying.processes import end_family
 from flows.deploying.workers import read_token, start_workers
+from flows.errors import DeployError
 from flows.params import Params
 from flows.predecessors import Note, crash_runs, end_dead_runs, read_notes
 from flows.project import Project
 from flows.server import (
+    QUIET,
     Server,
     await_server,
     find_server,
     launch_server,
+    own_environment,
     pass_by_proxies,
     read_record,
     stop_server,
     use_own,
     use_server,
 )
+
+if TYPE_CHECKING:
+    from flows.deploying.described import Deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +60,25 @@ def start(project: Project, params: Params, *, workers: int) -> Started:
         workers: How many there shall be.
 
     Raises:
-        DeployError: If prefect.yaml is not as expected.
+        DeployError: If prefect.yaml, prefect.toml or the address of the webhook is not as
+            expected; no server is started then.
         ServerError: If the server does not start, or the one named does not answer.
     """
     project.state.mkdir(parents=True, exist_ok=True)
     with FileLock(project.state / "ui.lock"):
         is_own = not os.environ.get("PREFECT_API_URL")
+        if is_own:
+            os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", QUIET)
+            os.environ.update(own_environment(project))
+        else:
+            use_server(project)
+        described = _read(project)
         server = launch_server(project, keep_days=params.flows.keep_days) if is_own else None
-        api = use_server(project) if server is None else use_own(project, server)
-        described = project.root / "prefect.yaml"
-        count = workers if described.exists() else 0
-        # Prefect's import takes its seconds while the server starts; the workers' would delay it.
-        import flows.deploying.registering  # noqa: F401
-
+        api = os.environ["PREFECT_API_URL"] if server is None else use_own(project, server)
         if server is not None:
             await_server(project, server)
-        living = start_workers(project, count=count, server=server) if count else 0
-        deployments, is_told = _register(project, params, described) if count else ((), False)
+        living = start_workers(project, count=workers, server=server) if described else 0
+        deployments, is_told = _register(project, params, described) if described else ((), False)
         return Started(
             url=api.removesuffix("/api"),
             deployments=deployments,
@@ -110,20 +119,54 @@ def stop(project: Project) -> bool:
 def _crash_ended(project: Project, server: Server, notes: Sequence[Note]) -> None:
     """Tell what the runs' processes could not tell the server before they were ended."""
     use_own(project, server)
-    from httpx import HTTPError
-    from prefect.exceptions import PrefectException
+    # Neither what Prefect cannot read of its settings nor a server that does not answer may keep
+    # the server from its end; the next `photochrom ui` tells of both.
+    with suppress(ValueError, TypeError, OSError):
+        from httpx import HTTPError
+        from prefect.exceptions import PrefectException
 
-    # A server that does not answer is told by the next command.
-    with suppress(PrefectException, HTTPError, OSError):
-        crash_runs(notes, "Ended by `photochrom down`; what came so far is kept.")
+        with suppress(PrefectException, HTTPError):
+            crash_runs(notes, "Ended by `photochrom down`; what came so far is kept.")
 
 
-def _register(project: Project, params: Params, described: Path) -> tuple[tuple[str, ...], bool]:
+def _read(project: Project) -> "Sequence[Deployment]":
+    """Read what is to be registered, and check all that a person may have written amiss."""
+    described = project.root / "prefect.yaml"
+    if not described.exists():
+        return ()
+    check_address(project)
+    try:
+        # Prefect reads its settings when it is imported.
+        from flows.deploying.automations import find_webhook
+        from flows.deploying.described import read_deployments
+    except (ValueError, TypeError) as exc:
+        raise DeployError(
+            f"{project.root / 'prefect.toml'}: expected settings that Prefect can read, there or "
+            f"in variables PREFECT_*; it says: {_tell(exc)}; mend that, and run this again"
+        ) from exc
+    find_webhook()
+    return read_deployments(described)
+
+
+def _tell(exc: Exception) -> str:
+    """Say what Prefect says, without the values: one may be a password."""
+    if not isinstance(exc, ValidationError):
+        return str(exc)
+    return "; ".join(
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in exc.errors()
+    )
+
+
+def _register(
+    project: Project, params: Params, described: "Sequence[Deployment]"
+) -> tuple[tuple[str, ...], bool]:
     from prefect import get_client
+    from prefect.context import refresh_global_settings_context
 
     from flows.deploying.automations import register_automations
     from flows.deploying.registering import register
 
+    refresh_global_settings_context()  # it was imported before the server had an address
     end_dead_runs(project.state / "runs")
     with get_client(sync_client=True) as client:
         deployments = register(client, described, params)

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,20 +17,29 @@ from urllib.parse import urlsplit
 
 from flows.doctor.findings import Check, Finding, Patient, missing, note, ok
 from flows.doctor.machine import find_cache
+from flows.project import Project
 
 LIMIT_S = 2.0
+SHORT = 60
+"""Characters of what another program says, in a finding."""
 FICLONE = 0x40049409
 """The request that makes a reflink (ioctl_ficlonerange(2))."""
 
 PORTS = {"http": 80, "https": 443, "s3": 443, "ssh": 22}
 ADD_REMOTE = "`dvc remote add --local --default NAME URL`; docs/share.md says more"
+NO_DVC = "there is no .dvc in this folder"
+GO = "go to the checkout, or `dvc init` here"
+UNREAD = "DVC cannot read its configuration"
+MEND = "mend .dvc/config, or .dvc/config.local; `dvc doctor` says what is wrong"
 
 
 def check_remote(patient: Patient) -> Finding:
     """The DVC remote: whether one is set, and answers."""
-    from dvc.config import Config
-
-    config: dict[str, Any] = Config(str(patient.project.root / ".dvc"), validate=False)
+    if not (patient.project.root / ".dvc").is_dir():
+        return note("DVC remote", f"{NO_DVC}: data cannot be shared", GO)
+    config = _read_config(patient.project)
+    if config is None:
+        return missing("DVC remote", f"{UNREAD}: data cannot be shared", MEND)
     name = config.get("core", {}).get("remote")
     remotes = config.get("remote", {})
     if name is None or name not in remotes:
@@ -42,6 +52,17 @@ def check_remote(patient: Patient) -> Finding:
         remedy = "see that it is up and the address right: `dvc remote list`"
         return note("DVC remote", f"{name}, {shown}: {fault}", remedy)
     return ok("DVC remote", f"{name}, {shown}, answers")
+
+
+def _read_config(project: Project) -> dict[str, Any] | None:
+    """Read DVC's configuration; None where DVC itself could not, whose words may hold a secret."""
+    from dvc.config import Config, ConfigError
+
+    try:
+        config: dict[str, Any] = Config(str(project.root / ".dvc"))
+    except ConfigError:
+        return None
+    return config
 
 
 def find_fault(url: str, endpoint: str | None) -> str:
@@ -76,10 +97,12 @@ def _without_secrets(url: str) -> str:
 
 def check_links(patient: Patient) -> Finding:
     """How DVC's cache and data/ share their bytes: copies take the room twice."""
-    from dvc.config import Config
-
     project = patient.project
-    config: dict[str, Any] = Config(str(project.root / ".dvc"), validate=False)
+    if not (project.root / ".dvc").is_dir():
+        return note("DVC cache", f"{NO_DVC}: data cannot be tracked", GO)
+    config = _read_config(project)
+    if config is None:
+        return missing("DVC cache", UNREAD, MEND)
     types = config.get("cache", {}).get("type") or ["reflink", "copy"]
     kinds = types if isinstance(types, list) else str(types).split(",")
     # Git ignores what is in data/, should this be cut off.
@@ -188,20 +211,35 @@ def check_slurm(patient: Patient) -> Finding:
             remedy = "run on a login node of the cluster, or set train.runner: local"
             return missing("SLURM", "train.runner is slurm, and there is no sbatch here", remedy)
         return ok("SLURM", "not here, and not needed: train.runner is local")
-    words = ["sinfo", "--noheader", "--format=%P %D %t"]
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S, check=False)
-        fault = (done.stderr.strip().splitlines() or [""])[0] if done.returncode else ""
-    except subprocess.TimeoutExpired:
-        done, fault = None, f"no answer within {LIMIT_S:g} s"
-    if done is None or fault:
+    answer, fault = _ask_slurm()
+    if fault:
         finding = missing if wanted else note
         remedy = "ask who runs the cluster" if wanted else "nothing, while train.runner is local"
-        said = f"no cluster answers: {fault.removeprefix('sinfo: ')}"
-        return finding("SLURM", said, remedy)
-    parts = [line.split() for line in done.stdout.splitlines()]
+        return finding("SLURM", f"no cluster answers: {fault}", remedy)
+    parts = [line.split() for line in answer.splitlines()]
     said = ", ".join(f"{name.rstrip('*')}: {count} {state}" for name, count, state in parts)
     return ok("SLURM", f"partitions and nodes: {said or 'none'}")
+
+
+def _ask_slurm() -> tuple[str, str]:
+    """Ask for the partitions; return them, or "" and why there are none, on one short line."""
+    words = ["sinfo", "--noheader", "--format=%P %D %t"]
+    try:
+        done = subprocess.run(
+            words,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "", f"no answer within {LIMIT_S:g} s"
+    if done.returncode == 0:
+        return done.stdout, ""
+    said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[0]
+    said = said.removeprefix("sinfo: ").removeprefix("error: ")
+    return "", textwrap.shorten(said, SHORT, placeholder=" ...")
 
 
 CHECKS: dict[str, Check] = {

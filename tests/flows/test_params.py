@@ -41,6 +41,10 @@ def test_a_near_key_is_named_however_deep() -> None:
         ("train.steps=0", "greater than or equal to 1, got 0"),
         ("harvest.source=moon", "'sample', 'loc' or 'folder', got 'moon'"),
         ("preprocess.nosuch=1", "--set: preprocess.nosuch: expected a known"),
+        ('train.slurm.extra=["-N3"]', "--set: train.slurm.extra.0: "),
+        ('train.slurm.extra=["-N3"]', "match pattern '^--[a-z][a-z-]*(=[^\\s"),
+        ("train.slurm.qos=a b", "'^[A-Za-z0-9_]"),
+        ("train.slurm={}", "--set: train.slurm.nodes: expected a value"),
         ("train=3", "--set: train: expected a section of settings, got 3"),
         ("steps", "--set steps: expected section.key=value"),
         ("train.steps.deep=1", "steps is a setting, not a section"),
@@ -51,6 +55,11 @@ def test_a_wrong_override_says_what_was_expected(override: str, expected: str) -
     with pytest.raises(ParamsError) as caught:
         read_params(PARAMS, [override])
     assert expected in str(caught.value)
+
+
+def test_a_value_without_end_is_shown_in_part() -> None:
+    with pytest.raises(ParamsError, match=r"got '9{199}\.\.\.$"):
+        read_params(PARAMS, [f"train.slurm.memory_per_gpu={'9' * 5000}G"])
 
 
 @pytest.mark.parametrize("text", ["- a list", "a: [", "\x00"])

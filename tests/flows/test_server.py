@@ -74,6 +74,13 @@ def test_a_server_ends_with_its_folder(project: Project) -> None:
         '{"url": 1, "pid": 1}',
         '{"url": "http://127.0.0.1:1", "pid": 1, "token": "t"}',
         '{"url": 1, "pid": 1, "token": "t", "root": "ROOT"}',
+        '{"url": "http://127.0.0.1:1", "pid": "x", "token": "t", "root": "ROOT"}',
+        '{"url": "http://127.0.0.1:1", "pid": -1, "token": "t", "root": "ROOT"}',
+        '{"url": "http://127.0.0.1:1", "pid": 0, "token": "t", "root": "ROOT"}',
+        '{"url": "http://127.0.0.1:1", "pid": true, "token": "t", "root": "ROOT"}',
+        '{"url": "http://127.0.0.1:1", "pid": 1.5, "token": "t", "root": "ROOT"}',
+        '{"url": "http://127.0.0.1:1", "pid": 1, "token": ["t"], "root": "ROOT"}',
+        '{"url": "http://127.0.0.1:1", "pid": 1, "token": "t", "root": ["ROOT"]}',
         '{"url": "http://127.0.0.1:port", "pid": 1, "token": "t", "root": "ROOT"}',
     ],
 )

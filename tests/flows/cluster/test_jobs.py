@@ -100,9 +100,11 @@ def test_where_it_runs_is_written_down_and_names_no_run(
 def test_a_folder_that_no_script_can_hold_is_an_error(
     params: TrainParams, shards: Path, tmp_path: Path
 ) -> None:
-    changed = params.slurm.model_copy(update={"scratch": "/100%"})
-    with pytest.raises(ClusterError, match=r"set train\.slurm\.scratch"):
-        describe_job(params.model_copy(update={"slurm": changed}), shards=shards, state=tmp_path)
+    for name in ("scratch", "venv"):
+        changed = params.slurm.model_copy(update={name: "/100%"})
+        bad = params.model_copy(update={"slurm": changed})
+        with pytest.raises(ClusterError, match=rf"set train\.slurm\.{name}"):
+            describe_job(bad, shards=shards, state=tmp_path)
 
 
 def test_a_job_is_submitted_watched_and_its_result_awaited(

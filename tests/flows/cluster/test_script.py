@@ -55,6 +55,8 @@ def test_the_script_is_the_stored_one(name: str, params: SlurmParams) -> None:
         {"qos": "$(id)"},
         {"gpu_type": "h200;id"},
         {"memory_per_gpu": "32"},
+        {"memory_per_gpu": f"{'9' * 5000}G"},
+        {"time_limit_min": 525_601},
         {"modules": ["cuda && id"]},
         {"venv": "relative/venv"},
         {"venv": "/a\nb"},
@@ -64,6 +66,9 @@ def test_the_script_is_the_stored_one(name: str, params: SlurmParams) -> None:
         {"extra": ["--comment=x\nrm -rf ."]},
         {"extra": ["--output=elsewhere"]},
         {"extra": ["--array=1-9"]},
+        {"extra": ["--job-nam=x"]},
+        {"extra": ["--node=3"]},
+        {"extra": ["--out=elsewhere"]},
         {"extra": ["-C"]},
         {"nodes": 0},
         {"gpus": 1},
@@ -72,6 +77,13 @@ def test_the_script_is_the_stored_one(name: str, params: SlurmParams) -> None:
 def test_what_could_slip_into_the_script_is_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         make(**bad)
+
+
+@pytest.mark.parametrize(
+    "option", ["--nodelist=a", "--export-file=x", "--exclusive", "--wait-all-nodes=1", "--mem=1G"]
+)
+def test_a_site_may_ask_for_what_the_runner_leaves_alone(option: str) -> None:
+    assert make(extra=[option]).extra == (option,)
 
 
 @pytest.mark.parametrize("bad", ["relative", "/a\nb", "/a%jb"])

@@ -1,6 +1,9 @@
 from pathlib import Path
 
-from flows.deploying.address import remove_address, write_address
+import pytest
+
+from flows.deploying.address import check_address, remove_address, write_address
+from flows.errors import DeployError
 from flows.project import Project
 from flows.server import Server
 
@@ -22,3 +25,20 @@ def test_a_file_of_a_persons_own_is_let_be(tmp_path: Path) -> None:
     assert not write_address(Project(tmp_path), SERVER)
     remove_address(Project(tmp_path))
     assert (tmp_path / "prefect.toml").read_text() == "debug_mode = true\n"
+
+
+def test_a_file_that_is_no_text_is_let_be(tmp_path: Path) -> None:
+    (tmp_path / "prefect.toml").write_bytes(b"\xff\xfe")
+    assert not write_address(Project(tmp_path), SERVER)
+    remove_address(Project(tmp_path))
+    assert (tmp_path / "prefect.toml").read_bytes() == b"\xff\xfe"
+
+
+@pytest.mark.parametrize("text", [b"[[[", b"\xff\xfe"])
+def test_a_file_that_prefect_could_not_read_is_named(tmp_path: Path, text: bytes) -> None:
+    check_address(Project(tmp_path))
+    write_address(Project(tmp_path), SERVER)
+    check_address(Project(tmp_path))
+    (tmp_path / "prefect.toml").write_bytes(text)
+    with pytest.raises(DeployError, match=r"prefect\.toml: expected TOML"):
+        check_address(Project(tmp_path))

@@ -1,9 +1,7 @@
-from pathlib import Path
-
 import pytest
 
 from flows.deploying.deployed import check_source
-from flows.deploying.registering import is_refreshing, read_deployments
+from flows.deploying.registering import is_refreshing
 from flows.errors import DeployError, ParamsError
 from flows.params import Params, read_params
 from tests.pipeline import ROOT
@@ -44,10 +42,3 @@ def test_a_harvest_of_another_source_is_refused() -> None:
         check_source("loc", read("harvest.source=loc"))
     with pytest.raises(DeployError, match=r"expected harvest\.source sample"):
         check_source("sample", read("harvest.source=folder"))
-
-
-@pytest.mark.parametrize("text", ["", "deployments", "a: [", "\0"])
-def test_a_file_without_deployments_is_an_error(tmp_path: Path, text: str) -> None:
-    (tmp_path / "prefect.yaml").write_text(text)
-    with pytest.raises(DeployError, match="expected deployments"):
-        read_deployments(tmp_path / "prefect.yaml")

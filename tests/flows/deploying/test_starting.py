@@ -1,7 +1,12 @@
 """What `photochrom ui` and `photochrom down` make of their surroundings. No server is needed."""
 
+import json
 import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from typer.testing import CliRunner
@@ -10,10 +15,11 @@ from flows.cli import app
 from flows.deploying import starting, workers
 from flows.deploying.starting import Started, start, stop
 from flows.deploying.workers import start_workers
+from flows.errors import DeployError
 from flows.params import read_params
 from flows.project import Project
 from flows.server import Server
-from tests.pipeline import ROOT
+from tests.pipeline import ROOT, environment
 
 SERVER = Server("http://127.0.0.1:9", 2**22 + 1, "token")
 
@@ -60,6 +66,91 @@ def test_the_terminal_is_spared_the_log(
     monkeypatch.delenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL")
     start(project, read_params(ROOT / "params.yaml"), workers=1)
     assert os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "CRITICAL"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("prefect.yaml", b"deployments: []"), ("prefect.toml", b"[[["), ("prefect.toml", b"\xff")],
+)
+def test_a_file_that_is_not_as_expected_starts_no_server(
+    project: Project, launched: list[int], name: str, text: bytes
+) -> None:
+    (project.root / "prefect.yaml").write_bytes((ROOT / "prefect.yaml").read_bytes())
+    (project.root / name).write_bytes(text)
+    with pytest.raises(DeployError, match=rf"{name}: expected"):
+        start(project, read_params(ROOT / "params.yaml"), workers=1)
+    assert launched == []
+
+
+@pytest.mark.parametrize("text", ["[api]\nurl = 5\n", "api = 3\n"])
+def test_settings_that_prefect_cannot_read_are_told(tmp_path: Path, text: str) -> None:
+    for name in ("params.yaml", "prefect.yaml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / "prefect.toml").write_text(text)
+    words = [sys.executable, "-m", "flows", "ui"]
+    done = subprocess.run(
+        words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "prefect.toml: expected settings that Prefect can read" in " ".join(done.stderr.split())
+    assert not (tmp_path / ".photochrom" / "server.json").exists()
+
+
+@pytest.mark.parametrize("text", [b"[[[", b"\xff"])
+def test_the_server_can_be_ended_whatever_prefect_toml_holds(project: Project, text: bytes) -> None:
+    (project.root / "params.yaml").touch()
+    (project.root / "prefect.toml").write_bytes(text)
+    (project.state / "runs").mkdir()
+    (project.state / "runs" / f"{UUID(int=1)}.json").write_text(f"[{2**22 + 1}, 1.5]")
+    words = [sys.executable, "-c", "import time; time.sleep(600)", "token"]
+    with subprocess.Popen(words) as server:
+        record = {"url": SERVER.url, "pid": server.pid, "token": "token"}
+        record["root"] = str(project.root)
+        (project.state / "server.json").write_text(json.dumps(record))
+        threading.Thread(target=server.wait).start()  # or it would stay as a zombie
+        down = [sys.executable, "-m", "flows", "down"]
+        done = subprocess.run(
+            down, cwd=project.root, env=environment(), capture_output=True, text=True, check=False
+        )
+        server.kill()
+    assert done.stdout == "The Prefect server has ended.\n", done.stderr
+    assert (project.root / "prefect.toml").read_bytes() == text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "not a url",
+        "ftp://host/x",
+        "https://",
+        "https:/host",
+        "http://[::1",
+        "http://host:x",
+        "http://a b",
+    ],
+)
+def test_a_webhook_that_is_none_starts_no_server_and_is_not_shown(
+    project: Project, launched: list[int], address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.root / "prefect.yaml").write_bytes((ROOT / "prefect.yaml").read_bytes())
+    monkeypatch.setenv("PHOTOCHROM_WEBHOOK", address)
+    with pytest.raises(DeployError, match="PHOTOCHROM_WEBHOOK: expected an http") as caught:
+        start(project, read_params(ROOT / "params.yaml"), workers=1)
+    assert address not in str(caught.value)
+    assert launched == []
+
+
+@pytest.mark.parametrize("address", [None, "", "http://127.0.0.1:8080/hook", "https://host/a?b=c"])
+def test_a_webhook_that_can_be_posted_to_is_taken(
+    address: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.deploying.automations import find_webhook
+
+    monkeypatch.delenv("PHOTOCHROM_WEBHOOK", raising=False)
+    if address is not None:
+        monkeypatch.setenv("PHOTOCHROM_WEBHOOK", address)
+    assert find_webhook() == address
 
 
 def test_the_end_passes_by_proxies(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

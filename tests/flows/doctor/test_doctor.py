@@ -25,6 +25,7 @@ from flows.doctor.findings import (
 )
 from flows.doctor.machine import check_disk, check_git, check_packages, count_cores, find_torch
 from flows.doctor.services import (
+    check_links,
     check_prefect,
     check_remote,
     check_slurm,
@@ -172,6 +173,29 @@ def test_no_remote_says_how_to_add_one(patient: Patient) -> None:
     assert (found.state, "dvc remote add" in found.remedy) == (State.NOTE, True)
 
 
+def test_a_folder_without_dvc_is_told_where_to_go(patient: Patient) -> None:
+    for found in (check_remote(patient), check_links(patient)):
+        assert (found.state, "dvc init" in found.remedy) == (State.NOTE, True)
+        assert "dvc remote add" not in found.remedy
+        assert "dvc config" not in found.remedy
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[core\nremote = us\n",
+        "[core]\nremote = us\nurl ssh://me:hidden@host\n",
+        "[core]\nremote = us\n['remote \"us\"']\nprofile = x\n",
+    ],
+)
+def test_a_configuration_that_dvc_cannot_read_is_to_be_mended(patient: Patient, text: str) -> None:
+    configure(patient, text)
+    for found in (check_remote(patient), check_links(patient)):
+        assert found.state is State.MISSING
+        assert "mend .dvc/config" in found.remedy
+        assert "hidden" not in found.said + found.remedy
+
+
 def test_a_remote_is_tried_and_its_password_never_shown(patient: Patient, tmp_path: Path) -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -217,6 +241,12 @@ def test_slurm_is_missing_only_where_it_is_wanted(
     lay(tmp_path / "sinfo", "echo 'sinfo: error: down' >&2; exit 1")
     assert check_slurm(wants).state is State.MISSING
     assert check_slurm(patient).state is State.NOTE
+    lay(tmp_path / "sinfo", f"echo 'sinfo: error: {'down ' * 50}' >&2; echo more >&2; exit 1")
+    said = check_slurm(wants).said
+    assert said.startswith("no cluster answers: down down")
+    assert len(said) <= 80
+    lay(tmp_path / "sinfo", "exit 3")
+    assert check_slurm(wants).said == "no cluster answers: exit code 3"
 
 
 def lay(path: Path, body: str) -> None:
