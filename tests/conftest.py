@@ -16,6 +16,9 @@ settings.load_profile("repeatable")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# DVC projects that tests make have no .dvc/config of ours, which turns this off.
+os.environ["DVC_NO_ANALYTICS"] = "1"
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
