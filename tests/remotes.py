@@ -182,11 +182,22 @@ class Wire:
         with suppress(OSError):
             while True:
                 near, _ = listener.accept()
-                far = socket.create_connection(("127.0.0.1", self.to))
+                if (far := self._reach()) is None:
+                    near.close()  # the store is dead, and the wire goes on
+                    continue
                 with self._lock:
+                    if not self._open:  # cut meanwhile
+                        near.close()
+                        far.close()
+                        return
                     self._sockets += [near, far]
                 for ends in ((near, far, True), (far, near, False)):
                     threading.Thread(target=self._pump, args=ends, daemon=True).start()
+
+    def _reach(self) -> socket.socket | None:
+        with suppress(OSError):
+            return socket.create_connection(("127.0.0.1", self.to))
+        return None
 
     def _pump(self, source: socket.socket, sink: socket.socket, up: bool) -> None:
         with suppress(OSError):
