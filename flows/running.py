@@ -34,15 +34,7 @@ def run_flow(stage: Stage, project: Project, params: Params, options: Mapping[st
         HarvestError: If the source is `loc` and lacks a contact.
         ServerError: If there is no server to be had.
     """
-    if stage.name in ("catalog", "scans"):
-        from flows.planning import announce
-        from flows.source import absolute_images, check_replica, runs_elsewhere
-
-        announce(project, params)
-        if runs_elsewhere(params):
-            check_replica(absolute_images(project, params.replica))
-    for folder in (project.data, project.state):
-        check_writable(folder)
+    _check(stage, project, params)
     use_server(project)
     # Imported last: Prefect takes a second, and reads its environment at that moment.
     from prefect import tags
@@ -78,6 +70,19 @@ def run_flow(stage: Stage, project: Project, params: Params, options: Mapping[st
             f"`photochrom {stage.name}` to go on"
         ) from exc
     return summary
+
+
+def _check(stage: Stage, project: Project, params: Params) -> None:
+    """See what must be right before a server starts."""
+    if stage.name in ("catalog", "scans"):
+        from flows.planning import announce
+        from flows.source import absolute_images, check_replica, runs_elsewhere
+
+        announce(project, params)
+        if runs_elsewhere(params):
+            check_replica(absolute_images(project, params.replica))
+    for folder in (project.data, project.state):
+        check_writable(folder)
 
 
 def _name_cost(stage: Stage, params: Params) -> str:
