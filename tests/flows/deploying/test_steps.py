@@ -59,7 +59,8 @@ def test_a_failure_holds_its_last_lines(repo: Path) -> None:
         run(repo, "repro", "bad")
 
 
-def test_an_exception_ends_all_that_it_has_started(repo: Path) -> None:
+def call_off(repo: Path, stage: str) -> None:
+    """Run a stage, and call it off when it has begun."""
     (repo / "hold").touch()
 
     def stop(line: str) -> None:
@@ -68,7 +69,11 @@ def test_an_exception_ends_all_that_it_has_started(repo: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_dvc(["repro", "slow"], root=repo, run_name="run 1", on_line=stop, settings={})
+        run_dvc(["repro", stage], root=repo, run_name="run 1", on_line=stop, settings={})
+
+
+def test_an_exception_ends_all_that_it_has_started(repo: Path) -> None:
+    call_off(repo, "slow")
     wait_for(lambda: not sleepers(repo))
 
 
@@ -87,15 +92,7 @@ def test_a_kill_of_the_run_ends_all_that_it_has_started(repo: Path) -> None:
 
 
 def test_what_is_called_off_hears_of_it_as_by_ctrl_c(repo: Path) -> None:
-    (repo / "hold").touch()
-
-    def stop(line: str) -> None:
-        if line == "run 1":
-            wait_for((repo / "began").exists)
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_dvc(["repro", "heard"], root=repo, run_name="run 1", on_line=stop, settings={})
+    call_off(repo, "heard")
     wait_for((repo / "how").exists)
     assert (repo / "how").read_text() == "int\n"
 
