@@ -118,7 +118,6 @@ def diff(
     """Say which samples came, went, moved and changed."""
     from rich.console import Console
 
-    from flows.errors import SharingError
     from flows.params import read_params
     from flows.project import find_project
     from flows.sharing.changes import compare
@@ -126,11 +125,8 @@ def diff(
     from flows.sharing.sides import read_checkout, read_side
     from flows.terminal import bar
 
-    if out is not None and out.is_dir():
-        raise SharingError(
-            f"--out: expected the name of a file, got the folder {str(out)!r}; name a file, such "
-            "as diff.html"
-        )
+    if out is not None:
+        _refuse_folder(out)
     project = find_project(Path.cwd())
     read = read_params(params or project.root / "params.yaml", settings or ())
     with bar("diff") as show:
@@ -149,6 +145,17 @@ def diff(
         with bar("pictures") as show:
             write_bytes(out, render_diff(before, after, on_progress=show).encode())
         typer.echo(f"Side by side: {out}")
+
+
+def _refuse_folder(out: Path) -> None:
+    """Refuse a folder where a file is to be written, before anything is read."""
+    from flows.errors import SharingError
+
+    if out.is_dir():
+        raise SharingError(
+            f"--out: expected the name of a file, got the folder {str(out)!r}; name a file, such "
+            "as diff.html"
+        )
 
 
 @app.command()
