@@ -8,11 +8,6 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from train.errors import TrainError
-from train.job import train_run
-from train.run import STOPPED, read_run
-from train.world import read_world
-
 _GRACE_S = 60.0
 
 
@@ -33,8 +28,18 @@ def main() -> int:
     signal.signal(signal.SIGINT, ask)
     if arguments.tethered:
         threading.Thread(target=_watch, args=(asked,), daemon=True).start()
+    return _train(arguments.run, asked)
+
+
+def _train(run: Path, asked: threading.Event) -> int:
+    # Only now, for torch takes seconds to load, and a job may be told to stop in its first.
+    from train.errors import TrainError
+    from train.job import train_run
+    from train.run import STOPPED, read_run
+    from train.world import read_world
+
     try:
-        done = train_run(read_run(arguments.run), read_world(), stop=asked.is_set)
+        done = train_run(read_run(run), read_world(), stop=asked.is_set)
     except TrainError as exc:
         sys.exit(f"{type(exc).__name__}: {exc}")
     return 0 if done else STOPPED

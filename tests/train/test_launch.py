@@ -15,7 +15,7 @@ from tests.train.conftest import MakeParams, MakeShards
 from train.errors import TrainError
 from train.job import train_run
 from train.launch import launch_local
-from train.run import Run, prepare_run, read_run
+from train.run import STOPPED, Run, prepare_run, read_run
 from train.world import World
 
 ALONE = World(rank=0, local_rank=0, size=1)
@@ -83,6 +83,27 @@ def test_a_cancelled_training_saves_its_state_and_ends(make_run: Any) -> None:
         )
     assert not find_ranks(run)
     assert len(list(run.checkpoints.iterdir())) == 1
+
+
+def test_a_rank_that_is_told_to_stop_while_it_still_loads_saves_its_state(make_run: Any) -> None:
+    # As SLURM tells a job whose node is so slow that the signal comes before the first step.
+    run = make_run("run", steps=100_000, validate_every=100_000)
+    command = [sys.executable, "-m", "train", str(run.folder)]
+    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}) as rank:
+        while not catches(rank.pid, signal.SIGTERM):
+            assert rank.poll() is None
+            time.sleep(0.001)
+        assert not (run.folder / "progress.jsonl").exists()
+        rank.terminate()
+    assert rank.returncode == STOPPED
+    assert [saved.name for saved in run.checkpoints.iterdir()] == ["step-00000001"]
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Say whether a process has a handler of its own for a signal; see proc_pid_status(5)."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 @pytest.mark.drill
