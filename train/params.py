@@ -85,6 +85,22 @@ class SlurmParams(BaseModel, frozen=True, extra="forbid"):
     """Seconds between two looks at the job."""
 
 
+class RemoteParams(BaseModel, frozen=True, extra="forbid"):
+    """The `train.remote` record: shards that each node stages from afar to a disk of its own."""
+
+    url: Annotated[str, Field(pattern=r"^(s3|https?|file|memory)://[^\s\x00-\x1f\x7f]+$")] | None
+    """Folder of the same shards, by S3 or HTTP; null reads them where the stage finds them."""
+
+    folder: Folder | None
+    """Folder of a disk of the node; null is `photochrom-shards` in its temporary folder."""
+
+    gb: float = Field(gt=0)
+    """Most that the folder may hold, in 10^9 bytes; what was used longest ago goes first."""
+
+    wait_s: float = Field(ge=0, le=86_400)
+    """So long a node that lost the network waits for it."""
+
+
 class TrainParams(BaseModel, frozen=True, extra="forbid"):
     """The `train` section of params.yaml."""
 
@@ -124,6 +140,13 @@ class TrainParams(BaseModel, frozen=True, extra="forbid"):
     precision: Literal["fp32", "bf16"]
     """Arithmetic of the network's forward and backward pass; weights stay fp32."""
 
+    data: Annotated[str, Field(min_length=1)] | None
+    """WebDataset to train on: a folder, or tars as `path/{000000..000012}.tar`; null is the shards
+    of the pipeline."""
+
+    window: int | None = Field(ge=1)
+    """Samples among which the order is random; null is the whole split."""
+
     seed: int = Field(ge=0, lt=2**32)
     """Seed of the weights, of the order of samples and of the augmentation."""
 
@@ -138,6 +161,18 @@ class TrainParams(BaseModel, frozen=True, extra="forbid"):
 
     threads: int = Field(ge=1, le=256)
     """CPU threads of each process."""
+
+    residence: Literal["auto", "device", "host", "stream"]
+    """Where the split is held: on the device, in memory, or nowhere, a few batches apart."""
+
+    read: Literal["auto", "map", "pread"]
+    """How shards are read: mapped, or copied by the kernel; auto maps those of a local disk."""
+
+    ahead: int = Field(ge=1, le=64)
+    """Batches gathered ahead of the step."""
+
+    remote: RemoteParams
+    """Shards that nodes stage from S3 or HTTP."""
 
     slurm: SlurmParams
     """What a cluster is asked for, when the runner is `slurm`."""

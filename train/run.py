@@ -27,7 +27,9 @@ SETTINGS, PROGRESS, RESULT = "run.json", "progress.jsonl", "result"
 STOPPED = 75
 """Exit code of a rank that was asked to stop and saved its state (EX_TEMPFAIL): start it again."""
 
-WHERE_IT_RUNS = frozenset({"runner", "processes", "threads", "slurm"})
+WHERE_IT_RUNS = frozenset(
+    {"runner", "processes", "threads", "residence", "read", "ahead", "remote", "slurm"}
+)
 """Settings that do not decide what is learned."""
 
 
@@ -66,7 +68,7 @@ def run_key(params: TrainParams, *, shards: Path) -> str:
 def _hash_code() -> str:
     """Hash this package: a checkpoint of other code is not taken up."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

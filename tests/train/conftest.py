@@ -35,6 +35,9 @@ SLURM: dict[str, object] = {
 }
 """One process on one machine without GPUs."""
 
+REMOTE: dict[str, object] = {"url": None, "folder": None, "gb": 1, "wait_s": 1}
+"""Nothing is staged."""
+
 MakeShards = Callable[..., Path]
 MakeParams = Callable[..., TrainParams]
 
@@ -137,11 +140,17 @@ def make_params() -> MakeParams:
             "dropout": 0.1,
             "degrade": 0.5,
             "precision": "fp32",
+            "data": None,
+            "window": None,
             "seed": 3,
             "validate_every": 2,
             "runner": "local",
             "processes": 1,
             "threads": 1,
+            "residence": "auto",
+            "read": "auto",
+            "ahead": 2,
+            "remote": REMOTE,
             "slurm": SLURM,
         }
         return TrainParams.model_validate(settings | changed)

@@ -1,0 +1,1 @@
+"""Samples of a split, from where they lie to a batch on the device."""
