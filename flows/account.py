@@ -13,7 +13,8 @@ from rich.table import Table
 from flows.errors import AccountError
 from flows.project import Project
 from harvest.manifest import CATALOG_SCHEMA, SCANS_SCHEMA, read_manifest
-from preprocess.index import read_index
+from preprocess.errors import ShardError
+from preprocess.index import INDEX_NAME, read_index
 from preprocess.manifest import CROPS_SCHEMA, GROUPS_SCHEMA, PAIRS_SCHEMA, SAMPLES_SCHEMA
 
 Row = dict[str, Any]
@@ -179,6 +180,8 @@ def _count(manifest: Ledgered, rows: list[Row] | None, *, expected: Counter[str]
             )
     if manifest.stage == "scans" and not fault:
         fault = _find_lost_files(manifest.path.parent, rows)
+    if manifest.stage == "shards" and not fault:
+        fault = _find_miscounts(manifest.path.parent, rows)
     return Line(
         manifest.stage,
         manifest.unit,
@@ -199,6 +202,27 @@ def _find_lost_files(data: Path, rows: Sequence[Row]) -> str:
     return f"scans: {lost} of {len(named)} files are not there; run `photochrom scans`"
 
 
+def _find_miscounts(shards: Path, rows: Sequence[Row]) -> str:
+    """Say whether the index has other shards or counts than the table of samples.
+
+    A shard's length does not tell: below 64 px one sample more or less may take as many bytes.
+    """
+    if not (shards / INDEX_NAME).is_file():
+        return ""
+    try:
+        said = {shard.name: shard.samples for shard in read_index(shards).shards}
+    except ShardError as exc:
+        return f"shards: {exc}"
+    counts = Counter(row["shard"] for row in rows if row["state"] == "written")
+    wrong = sorted(name for name in said.keys() | counts if said.get(name) != counts.get(name))
+    if not wrong:
+        return ""
+    return (
+        f"shards: {INDEX_NAME} has {said.get(wrong[0], 0)} samples in {wrong[0]}, "
+        f"samples.parquet {counts[wrong[0]]}; run `photochrom shards`"
+    )
+
+
 def _mark(rows: Sequence[Row]) -> dict[str, int]:
     """Count what goes on by split, or what of it is flagged."""
     if rows and "split" in rows[0]:
@@ -210,10 +234,18 @@ def _mark(rows: Sequence[Row]) -> dict[str, int]:
 def _count_model(project: Project, samples: list[Row] | None, *, shards: Path) -> Line:
     """Count the samples that the model learned from, and check that they are today's shards."""
     path = project.data / "model" / "model.json"
-    if samples is None or not path.is_file():
+    record = read_json(path, stage="train") if path.is_file() else {}
+    if record.get("data") == "webdataset":
+        # It stands beside the pipeline, whose stages may not have run.
+        count = sum(record["samples"].values())
+        return Line("train", "samples", count, count, run=samples is not None)
+    if samples is None or not record:
         return Line("train", "samples", 0, 0, run=False)
-    known = read_json(path, stage="train")["shards"]
-    there = {shard.name: shard.sha256 for shard in read_index(shards).shards}
+    known = record["shards"]
+    try:
+        there = {shard.name: shard.sha256 for shard in read_index(shards).shards}
+    except ShardError as exc:
+        return Line("train", "samples", 0, 0, fault=f"train: {exc}")
     seen = [
         row for row in samples if row["state"] == "written" and row["split"] in ("train", "val")
     ]

@@ -8,6 +8,8 @@ import typer
 
 from flows.deploying.commands import app as server_commands
 from flows.doctor.commands import app as doctor_commands
+from flows.node.commands import app as node_commands
+from flows.packing import app as pack_commands
 from flows.plots_commands import app as plots_commands
 from flows.sharing.commands import app as share_commands
 from flows.stage_commands import ParamsFile, Settings, find_command
@@ -210,5 +212,12 @@ def review(
     serve_review(project, source=read.harvest.source, announce=typer.echo, port=port)
 
 
-for _part in (doctor_commands, server_commands, plots_commands, share_commands):
+for _part in (
+    doctor_commands,
+    node_commands,
+    pack_commands,
+    plots_commands,
+    server_commands,
+    share_commands,
+):
     app.add_typer(_part)

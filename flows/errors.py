@@ -49,6 +49,10 @@ class SharingError(FlowsError):
     """A release, a comparison, a check or an export cannot be made as asked."""
 
 
+class NodeError(FlowsError):
+    """There is nothing to measure a node by."""
+
+
 class StepError(FlowsError):
     """A step of a deployed run failed; the message holds its last lines."""
 

@@ -136,7 +136,7 @@ def shards(root: str, settings: dict[str, Any]) -> str:
         fit=preprocess.fit,
         inset=preprocess.inset,
         caption=preprocess.caption,
-        shard_bits=preprocess.shard_bits,
+        shard_mb=preprocess.shard_mb,
     )
     plan = plan_shards(manifests, layout, released=read_released(project.splits(source)))
     with worker_processes(preprocess.workers, preload="preprocess.shards") as pool:

@@ -106,13 +106,13 @@ def train(
         return
     from flows.cluster.jobs import describe_job
     from flows.cluster.script import render_script
+    from flows.inputs import find_inputs
     from flows.params import read_params
     from flows.project import find_project
 
     project = find_project(Path.cwd())
     read = read_params(params or project.root / "params.yaml", settings or ())
-    shards = project.shards(read.preprocess.size)
-    job = describe_job(read.train, shards=shards, state=project.state)
+    job = describe_job(read.train, inputs=find_inputs(project, read), state=project.state)
     typer.echo(render_script(job, read.train.slurm), nl=False)
 
 

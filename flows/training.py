@@ -13,6 +13,7 @@ from flows.artifacts import publish_account, publish_pictures
 from flows.batches import progress
 from flows.cluster.jobs import Watcher, describe_job, train_on_cluster
 from flows.errors import JobLeftError
+from flows.inputs import find_inputs
 from flows.params import Params
 from flows.project import Project
 from flows.watch import or_cancelled, watch_run
@@ -65,7 +66,7 @@ def collect(run: Path, model: Path) -> None:
 
 def _run_job(project: Project, params: Params) -> Path:
     """Train where `train.runner` says, and return the run folder with its result."""
-    log, shards = get_run_logger(), project.shards(params.preprocess.size)
+    log, inputs = get_run_logger(), find_inputs(project, params)
     cancelled = threading.Event()
     with (
         progress("train") as show,
@@ -78,13 +79,13 @@ def _run_job(project: Project, params: Params) -> Path:
                 show(event["step"] / params.train.steps)
 
         if params.train.runner == "slurm":
-            job = describe_job(params.train, shards=shards, state=project.state)
+            job = describe_job(params.train, inputs=inputs, state=project.state)
             watcher = Watcher(on_progress=on_progress, say=log.info, stopped=cancelled.is_set)
-            train_on_cluster(job, params.train, shards=shards, watcher=watcher)
+            train_on_cluster(job, params.train, inputs=inputs, watcher=watcher)
             return job.run
         run = project.state / "runs" / "train"
         root = project.state / "checkpoints"
-        prepare_run(run, params.train, shards=shards, checkpoints_root=root)
+        prepare_run(run, params.train, inputs=inputs, checkpoints_root=root)
         launch_local(
             run,
             processes=params.train.processes,

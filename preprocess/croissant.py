@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from preprocess.card import CARD_NAME, COLUMNS, to_title
 from preprocess.composition import Composition
-from preprocess.index import Index, Shard
+from preprocess.index import ARRAY_NAME, Index, Shard
 from preprocess.samples import VERSION
 from preprocess.split import PAIRS
 
@@ -62,6 +62,8 @@ def to_croissant(index: Index, *, made: Composition, samples_name: str, samples_
         **_describe(index.size, made),
         "distribution": [
             _to_file(samples_name, "application/x-parquet", samples_sha256),
+            _to_file(ARRAY_NAME, "application/x-npy", index.array_sha256)
+            | {"description": "XXH3 and valid box of every sample, in the order of the shards."},
             *(_to_archive(shard) for shard in index.shards),
             *_to_file_set("lab", index.shards),
             *_to_file_set("bw", paired),

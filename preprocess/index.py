@@ -1,29 +1,40 @@
-"""Edge: the index of a folder of shards: where every sample lies."""
+"""Edge: the index of a folder of shards: where every sample lies, and what its bytes sum up to.
+
+It is two files. `index.json` is small, and says of every shard all that it takes to open one with
+a `stat`: samples, stride, offsets, shapes, dtypes, length, checksum and split. `index.npy` has a
+row for every sample, so that a reader checks the bytes that it uses, when it first uses them,
+rather than whole shards before the first.
+"""
 
 import hashlib
+import io
 import json
 import operator
-import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
 from harvest.files import write_bytes
 from preprocess.errors import ShardError
-from preprocess.samples import to_layout
-from preprocess.split import PAIRS, Split
+from preprocess.index_faults import find_fault
+from preprocess.samples import JSON_BYTES, from_json, to_layout
+from preprocess.split import PAIRS
 
-VERSION: Final = 1
+VERSION: Final = 2
 INDEX_NAME: Final = "index.json"
+ARRAY_NAME: Final = "index.npy"
 
-MAX_SIZE: Final = 1 << 16
-"""Side of a sample in pixels that no index may reach."""
+SAMPLE_DTYPE: Final = np.dtype([("xxh3", "<u8"), ("valid", "<u2", (4,))])
+"""A row of `index.npy`: the XXH3 (64 bits) of a sample's whole stride of bytes, headers and
+padding included; and its valid box: top, left, bottom, right."""
 
-_TRAILER: Final = 1024
-_RECORD: Final = 10240
-"""Tar ends with two empty blocks and is filled up to whole records."""
-
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+Samples = NDArray[np.void]
+"""Rows of SAMPLE_DTYPE, (N,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +69,22 @@ class Index:
 
     size: int
     shards: tuple[Shard, ...]
+    array_sha256: str
+    """Of `index.npy`, the file."""
+    compression: str | None = None
+    """`zstd` where every shard is stored as `<name>.zst`; what is said of it is of the tar."""
 
 
-def describe_shard(path: Path, *, name: str, split: str, samples: int, size: int) -> Shard:
+@dataclass(frozen=True, slots=True, eq=False)
+class Described:
+    """A shard, and what the index says of it."""
+
+    shard: Shard
+    samples: Samples
+    """A row for each sample, by place."""
+
+
+def describe_shard(path: Path, *, name: str, split: str, samples: int, size: int) -> Described:
     """Describe a shard that was just written.
 
     Args:
@@ -71,15 +95,16 @@ def describe_shard(path: Path, *, name: str, split: str, samples: int, size: int
         size: Side of a sample in pixels.
 
     Returns:
-        Its entry in the index.
+        Its entry in the index, and its samples' rows.
 
     Raises:
+        ShardError: If it is too short for its samples, or one is none.
         OSError: If the file cannot be read.
     """
     layout = to_layout(size, paired=split == PAIRS)
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Shard(
+    shard = Shard(
         name=name,
         split=split,
         samples=samples,
@@ -89,33 +114,120 @@ def describe_shard(path: Path, *, name: str, split: str, samples: int, size: int
         size_bytes=path.stat().st_size,
         sha256=sha256,
     )
+    return Described(shard, _sum_up(path, shard))
 
 
-def write_index(folder: Path, index: Index) -> None:
+def _sum_up(path: Path, shard: Shard) -> Samples:
+    """Read a shard's samples, and write a row for each."""
+    if shard.size_bytes < shard.samples * shard.stride:
+        raise ShardError(
+            f"{path}: expected {shard.samples} samples of {shard.stride} bytes, got "
+            f"{shard.size_bytes} bytes; run photochrom shards again"
+        )
+    found = np.empty(shard.samples, SAMPLE_DTYPE)
+    blocks = np.memmap(path, np.uint8, mode="r", shape=(shard.samples, shard.stride))
+    for place, block in enumerate(blocks):
+        text = block[shard.json_offset : shard.json_offset + JSON_BYTES].tobytes()
+        try:
+            box = from_json(text).valid
+        except ValueError as exc:
+            at = place * shard.stride + shard.json_offset
+            raise ShardError(f"{path}: sample {place}, byte {at}: {exc}") from exc
+        found[place] = (xxhash.xxh3_64_intdigest(block), box)
+    return found
+
+
+def to_index(size: int, described: Sequence[Described]) -> tuple[Index, Samples]:
+    """Put shards that were described together.
+
+    Args:
+        size: Side of a sample in pixels.
+        described: In any order.
+
+    Returns:
+        The index, and the rows of all samples, in its order: what `write_index` takes.
+    """
+    ordered = sorted(described, key=lambda one: one.shard.name)
+    rows = [one.samples for one in ordered]
+    samples = np.concatenate([np.empty(0, SAMPLE_DTYPE), *rows])
+    sha256 = hashlib.sha256(_to_npy(samples)).hexdigest()
+    return Index(size, tuple(one.shard for one in ordered), sha256), samples
+
+
+def write_index(folder: Path, index: Index, samples: Samples) -> None:
     """Write the index; the same shards give the same bytes.
 
     Args:
         folder: Where the shards are.
         index: What they are.
+        samples: A row for each sample, of whose file the index has the checksum.
 
     Raises:
         OSError: If the disk refuses.
     """
     record = {"version": VERSION} | asdict(index)
+    write_bytes(folder / ARRAY_NAME, _to_npy(samples))
     write_bytes(folder / INDEX_NAME, (json.dumps(record, indent=1) + "\n").encode())
 
 
-def read_index(folder: Path) -> Index:
+def _to_npy(samples: Samples) -> bytes:
+    content = io.BytesIO()
+    np.lib.format.write_array(content, samples, version=(1, 0), allow_pickle=False)
+    return content.getvalue()
+
+
+def read_samples(folder: Path, index: Index) -> Samples:
+    """Read what the index says of every sample.
+
+    Args:
+        folder: Such as `data/shards/256`.
+        index: Of that folder.
+
+    Returns:
+        A row for each sample, in the order of the index's shards and then by place; mapped, and
+        read-only.
+
+    Raises:
+        ShardError: If the file is missing, or not the one of the index.
+        OSError: If it cannot be read.
+    """
+    path = folder / ARRAY_NAME
+    again = "run photochrom shards again, or fetch it with its shards"
+    try:
+        with path.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError as exc:
+        raise ShardError(f"{path}: expected beside {INDEX_NAME}, found none; {again}") from exc
+    if sha256 != index.array_sha256:
+        raise ShardError(
+            f"{path}: expected sha256 {index.array_sha256} by {INDEX_NAME}, got {sha256}; {again}"
+        )
+    wanted = sum(shard.samples for shard in index.shards)
+    try:
+        samples: Samples = np.lib.format.open_memmap(path, mode="r")
+    except ValueError as exc:
+        raise ShardError(f"{path}: expected an array ({exc}); {again}") from exc
+    if samples.dtype != SAMPLE_DTYPE or samples.shape != (wanted,):
+        raise ShardError(
+            f"{path}: expected {wanted} rows of {SAMPLE_DTYPE.descr}, got {samples.shape} of "
+            f"{samples.dtype}; {again}"
+        )
+    return samples
+
+
+def read_index(folder: Path, *, compressed: bool = False) -> Index:
     """Read the index of a folder of shards.
 
     Args:
         folder: Such as `data/shards/256`.
+        compressed: Whether the caller reads compressed shards as well.
 
     Returns:
         The index; the shards themselves are not looked at.
 
     Raises:
-        ShardError: If there is none, or it is of another version or form.
+        ShardError: If there is none, it is of another version or form, or its shards are
+            compressed and must not be.
     """
     path = folder / INDEX_NAME
     try:
@@ -125,12 +237,24 @@ def read_index(folder: Path) -> Index:
     except (ValueError, RecursionError) as exc:
         raise ShardError(f"{path}: not JSON ({exc}); run photochrom shards again") from exc
     if not isinstance(record, dict) or record.get("version") != VERSION:
-        raise ShardError(f"{path}: expected version {VERSION}; run photochrom shards again")
+        found = record.get("version") if isinstance(record, dict) else None
+        raise ShardError(
+            f"{path}: expected version {VERSION}, got {found!r:.80}; run photochrom shards again, "
+            "which writes the shards and their index as this version of photochrom reads them"
+        )
     try:
-        index = Index(record["size"], tuple(_to_shard(entry) for entry in record["shards"]))
-        _check(index, path)
+        shards = tuple(_to_shard(entry) for entry in record["shards"])
+        index = Index(record["size"], shards, record["array_sha256"], record["compression"])
+        fault = find_fault(index)
     except (KeyError, TypeError, RecursionError) as exc:
         raise ShardError(f"{path}: expected other fields ({exc}); run photochrom shards") from exc
+    if fault:
+        raise ShardError(f"{path}: {fault}; run photochrom shards again")
+    if index.compression is not None and not compressed:
+        raise ShardError(
+            f"{path}: expected shards that can be mapped, got a copy for cold storage "
+            f"({index.compression}); run `photochrom unpack {folder} FOLDER` and use FOLDER"
+        )
     return index
 
 
@@ -151,35 +275,3 @@ def _typed(record: dict[str, Any], kind: type[Shard] | type[Member]) -> dict[str
         if field.type in (int, str) and type(value) is not field.type:
             raise TypeError(f"{field.name}: got {value!r:.80}")
     return record
-
-
-def _check(index: Index, path: Path) -> None:
-    """Hold an index against what its size and splits imply."""
-    if type(index.size) is not int or not 0 < index.size < MAX_SIZE:
-        raise TypeError(f"size: got {index.size!r:.80}")
-    names = [shard.name for shard in index.shards]
-    if names != sorted(set(names)):
-        raise ShardError(f"{path}: expected distinct shards sorted by name, got {names}")
-    for shard in index.shards:
-        if fault := _find_fault(shard, index.size):
-            raise ShardError(f"{path}: {shard.name!r}: {fault}; run photochrom shards again")
-
-
-def _find_fault(shard: Shard, size: int) -> str:
-    """Say what a shard's entry should be and is not; "" if it is all."""
-    if shard.split not in {*Split, PAIRS}:
-        return f"expected a split, got {shard.split!r:.80}"
-    if not re.fullmatch(rf"{shard.split}-[0-9]{{6}}\.tar", shard.name):
-        return f"expected the name of a shard of {shard.split}, such as {shard.split}-000000.tar"
-    layout = to_layout(size, paired=shard.split == PAIRS)
-    arrays = tuple((member.suffix, member.offset, member.shape) for member in shard.members)
-    found = (shard.stride, shard.json_offset, arrays)
-    if found != (layout.stride, layout.json_offset, layout.arrays):
-        return f"expected {layout}, got {found}"
-    length = -(-(shard.samples * shard.stride + _TRAILER) // _RECORD) * _RECORD
-    if shard.samples < 1 or shard.size_bytes != length:
-        return (
-            f"expected the bytes that its samples take, got {shard.size_bytes} for "
-            f"{shard.samples} of {shard.stride}"
-        )
-    return "" if _SHA256.fullmatch(shard.sha256) else f"expected a sha256, got {shard.sha256!r:.80}"

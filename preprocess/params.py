@@ -25,8 +25,9 @@ class PreprocessParams(BaseModel, frozen=True, extra="forbid"):
     same_view: float = Field(gt=0, le=1)
     """Smallest correlation of two registered pictures that makes them one view."""
 
-    shard_bits: int = Field(ge=0, le=12)
-    """Leading bits of a key's hash that name its shard; a split has up to 2**shard_bits."""
+    shard_mb: float = Field(gt=0, allow_inf_nan=False)
+    """Most that a shard is expected to take, in units of 10^6 bytes; `preprocess.shard_names` says
+    why not much less, and why not much more."""
 
     min_confidence: float = Field(ge=0, le=1)
     """A border found with less is flagged, and its scan is cropped with caution."""

@@ -1,10 +1,7 @@
-"""Pure: which sample goes where, before a single scan is read.
+"""Pure: which sample goes where, before a single scan is read."""
 
-A sample's shard is named by the leading bits of its key's hash, its place in the shard by the
-rest; so one more scan changes one shard.
-"""
-
-import hashlib
+from collections import Counter
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -28,6 +25,7 @@ from preprocess.geometry import (
 from preprocess.records import CropState, PairState, SampleRow, SampleState
 from preprocess.register import map_points
 from preprocess.samples import SampleInfo, to_json, to_key
+from preprocess.shard_names import choose_bits, name_shard, to_order
 from preprocess.split import PAIRS, Move, Released, Split, assign_splits, find_moves
 
 
@@ -49,7 +47,8 @@ class Settings:
     fit: Literal["pad", "crop"]
     inset: float
     caption: Literal["keep", "trim"]
-    shard_bits: int
+    shard_mb: float
+    """Most that a shard is expected to take, in units of 10^6 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,27 +119,30 @@ def plan_shards(manifests: Manifests, settings: Settings, *, released: Released)
     views = group_views(manifests.groups)
     split_of = assign_splits(views, released)
     tables = _to_tables(manifests, split_of)
-    members: dict[str, list[SampleJob]] = {}
+    jobs: dict[str, SampleJob] = {}
     rejected: list[SampleRow] = []
-    taken: set[str] = set()
     for crop in sorted(manifests.crops, key=lambda row: str(row["scan_id"])):
-        job, reason = _plan_sample(crop, tables, settings, taken)
+        job, reason = _plan_sample(crop, tables, settings, jobs)
         if job is None:
             rejected.append(_reject_crop(crop, tables, reason))
         else:
-            taken.add(job.info.key)
-            members.setdefault(_name_shard(job.info, settings.shard_bits), []).append(job)
-    shards = [
-        ShardPlan(
-            name=name,
-            split=jobs[0].info.split,
-            size=settings.size,
-            jobs=tuple(sorted(jobs, key=lambda job: _digest(job.info.key))),
-        )
-        for name, jobs in sorted(members.items())
-    ]
+            jobs[job.info.key] = job
     moved = find_moves(views, released, splits=split_of)
-    return Plan(tuple(shards), tuple(rejected), settings, split_of, moved)
+    return Plan(_share_out(jobs, settings), tuple(rejected), settings, split_of, moved)
+
+
+def _share_out(jobs: Mapping[str, SampleJob], settings: Settings) -> tuple[ShardPlan, ...]:
+    """Share samples, by key, out to shards."""
+    counts = Counter(job.info.split for job in jobs.values())
+    bits = choose_bits(counts, size=settings.size, shard_mb=settings.shard_mb)
+    members: dict[str, list[SampleJob]] = {}
+    for key in sorted(jobs, key=to_order):
+        name = name_shard(jobs[key].info.split, key, bits=bits)
+        members.setdefault(name, []).append(jobs[key])
+    return tuple(
+        ShardPlan(name, found[0].info.split, settings.size, tuple(found))
+        for name, found in sorted(members.items())
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ def _to_tables(manifests: Manifests, split_of: dict[str, Split]) -> _Tables:
 
 
 def _plan_sample(
-    crop: Row, tables: _Tables, settings: Settings, taken: set[str]
+    crop: Row, tables: _Tables, settings: Settings, taken: Container[str]
 ) -> tuple[SampleJob | None, str]:
     """Plan one sample, or say why there is none."""
     scan_id = crop["scan_id"]
@@ -275,12 +277,3 @@ def _reject_crop(crop: Row, tables: _Tables, reason: str) -> SampleRow:
         state=SampleState.REJECTED,
         reason=reason,
     )
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
-
-
-def _name_shard(info: SampleInfo, shard_bits: int) -> str:
-    number = int.from_bytes(_digest(info.key)[:4]) >> (32 - shard_bits)
-    return f"{info.split}-{number:06d}.tar"

@@ -159,7 +159,8 @@ def to_json(info: SampleInfo) -> bytes:
         UTF-8.
 
     Raises:
-        ValueError: If a name is empty or too long, the key has a dot, or a value is null.
+        ValueError: If a name is empty or too long, the key has a dot, a slash or what is not
+            ASCII, or a value is null.
     """
     record = {"version": VERSION} | {name: getattr(info, name) for name in _NAMES}
     empty = [name for name, value in record.items() if value is None or value == ""]
@@ -170,8 +171,9 @@ def to_json(info: SampleInfo) -> bytes:
             raise ValueError(
                 f"{name} {record[name]!r}: expected at most {MAX_NAME_BYTES} bytes; rename the scan"
             )
-    if "." in info.key or "/" in info.key:
-        raise ValueError(f"key {info.key!r}: expected neither dot nor slash")
+    if "." in info.key or "/" in info.key or not info.key.isascii():
+        # For a name that is not ASCII tar writes a header more: the stride would not be constant.
+        raise ValueError(f"key {info.key!r}: expected ASCII with neither dot nor slash")
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
     if len(text) > JSON_BYTES:
         raise ValueError(

@@ -17,7 +17,7 @@ from preprocess.descriptions import write_descriptions
 from preprocess.errors import ScanError, ShardError
 from preprocess.geometry import Placement, print_size, shape_corners
 from preprocess.images import read_scan
-from preprocess.index import Index, Shard, describe_shard, write_index
+from preprocess.index import Described, Index, describe_shard, to_index, write_index
 from preprocess.lab_bytes import to_lab_bytes
 from preprocess.manifest import SAMPLES_SCHEMA
 from preprocess.planning import Plan, SampleJob, SampleReason, ShardPlan, Source
@@ -47,7 +47,7 @@ Bytes = NDArray[np.uint8]
 class ShardReport:
     """What became of a planned shard."""
 
-    shard: Shard | None
+    described: Described | None
     """None where not one of its samples could be made; then there is no file."""
     rows: tuple[SampleRow, ...]
 
@@ -63,7 +63,7 @@ def write_shard(plan: ShardPlan, *, data: Path, out: Path) -> ShardReport:
         out: Folder of the shards; made if missing.
 
     Returns:
-        The shard's entry for the index, and one row for each planned sample.
+        What the index is to say of the shard, and one row for each planned sample.
 
     Raises:
         ShardError: If samples do not come out at a constant stride.
@@ -78,10 +78,10 @@ def write_shard(plan: ShardPlan, *, data: Path, out: Path) -> ShardReport:
         return ShardReport(None, tuple(rows))
     with whole_file(path) as temporary:
         count = _write_tar(temporary, chain([first], samples), plan)
-        shard = describe_shard(
+        described = describe_shard(
             temporary, name=plan.name, split=plan.split, samples=count, size=plan.size
         )
-    return ShardReport(shard, tuple(rows))
+    return ShardReport(described, tuple(rows))
 
 
 def finish_shards(
@@ -106,16 +106,14 @@ def finish_shards(
     planned = sum(len(shard.jobs) for shard in plan.shards) + len(plan.rejected)
     if len(rows) != planned:
         raise ShardError(f"{out}: expected {planned} samples accounted for, got {len(rows)}")
-    shards = sorted(
-        (report.shard for report in reports if report.shard is not None), key=lambda s: s.name
-    )
-    index = Index(plan.settings.size, tuple(shards))
+    described = [report.described for report in reports if report.described is not None]
+    index, samples = to_index(plan.settings.size, described)
     out.mkdir(parents=True, exist_ok=True)
     write_manifest(out / SAMPLES_NAME, rows, SAMPLES_SCHEMA)
     write_descriptions(out / SAMPLES_NAME, index, rows=rows, plan=plan, made=made)
-    write_index(out, index)
+    write_index(out, index, samples)
     # Only now: until the new index stands, the old one names the old shards.
-    names = {shard.name for shard in shards}
+    names = {shard.name for shard in index.shards}
     for path in sorted(out.glob("*.tar")):
         if path.name not in names:
             path.unlink()

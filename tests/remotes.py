@@ -1,4 +1,4 @@
-"""Stores on loopback that DVC remotes lead to: S3, SSH, HTTP, and a wire that can be cut."""
+"""Stores on loopback that DVC remotes, and training, lead to: S3, SSH, HTTP; a wire to be cut."""
 
 import asyncio
 import os
@@ -9,10 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import requests
@@ -136,6 +137,121 @@ def serve_http(folder: Path) -> Iterator[str]:
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@dataclass
+class HttpStore:
+    """A folder served over HTTP in ranges, and how the server misbehaves."""
+
+    folder: Path
+    port: int = 0
+    ranges: bool = True
+    """Whether it answers a question for a range by that range."""
+    length: bool = True
+    """Whether it says how long an answer is."""
+    status: int | None = None
+    """Refuses every question so."""
+    most: int | None = None
+    """Answers so many questions, and then none: 503."""
+    page: bytes | None = None
+    """Answers every question by this page, and 200."""
+    breaks: list[int] = field(default_factory=list)
+    """For each of the next answers of more than a byte: bytes after which it is cut off."""
+    released: threading.Event | None = None
+    """Where there is one, answers of more than a byte stop in their middle until it is set."""
+    stalled: threading.Event = field(default_factory=threading.Event)
+    """Set when an answer has stopped so."""
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    """Paths with their queries, and ranges or "", in the order asked for."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def count(self, name: str) -> int:
+        """Questions for the first byte of a file alone: one for each download."""
+        return sum(path.startswith(f"/{name}") and one == "0-0" for path, one in self.asked)
+
+
+class _InRanges(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, store: HttpStore, *given: Any) -> None:
+        self.store = store
+        super().__init__(*given)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        store, name = self.store, self.path.partition("?")[0].lstrip("/")
+        wanted = self.headers.get("Range", "").removeprefix("bytes=")
+        store.asked.append((self.path, wanted))
+        if store.most is not None and len(store.asked) > store.most:
+            self._answer(503, b"no")
+        elif name.startswith("moved/"):
+            self._answer(302, b"", {"Location": f"/{name.removeprefix('moved/')}"})
+        elif store.status is not None or not (store.folder / name).is_file():
+            self._answer(store.status or 404, b"no")
+        elif store.page is not None:
+            self._answer(200, store.page, {"Content-Type": "text/html"})
+        else:
+            self._send((store.folder / name).read_bytes(), wanted)
+
+    def _send(self, content: bytes, wanted: str) -> None:
+        if not wanted or not self.store.ranges:
+            self._answer(200, content)
+            return
+        first, last = (int(one or len(content)) for one in wanted.split("-"))
+        if first >= len(content):
+            self._answer(416, b"")
+            return
+        last = min(last, len(content) - 1)
+        said = {"Content-Range": f"bytes {first}-{last}/{len(content)}"}
+        self._answer(206, content[first : last + 1], said)
+
+    def _answer(self, status: int, content: bytes, said: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in (said or {}).items():
+            self.send_header(name, value)
+        if self.store.length:
+            self.send_header("Content-Length", str(len(content)))
+        else:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        cut = self.store.breaks.pop(0) if self.store.breaks and len(content) > 1 else None
+        with suppress(ConnectionError):
+            if self.store.released is not None and len(content) > 1:
+                middle, content = len(content) // 2, content[:cut]
+                self.wfile.write(content[:middle])
+                self.store.stalled.set()
+                self.store.released.wait()
+                content = content[middle:]
+            self.wfile.write(content[:cut])
+        self.close_connection = self.close_connection or cut is not None
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that hung up."""
+
+
+@contextmanager
+def serve_ranges(folder: Path, *, port: int = 0) -> Iterator[HttpStore]:
+    """Serve a folder so that its tests can count questions and spoil answers."""
+    store = HttpStore(folder)
+    server = _Server(("127.0.0.1", port), partial(_InRanges, store))
+    store.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield store
     finally:
         server.shutdown()
         thread.join()

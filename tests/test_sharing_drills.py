@@ -106,7 +106,7 @@ def lead_to_s3(project: DvcProject, url: str) -> None:
 def pull_splits(clone: DvcProject, *splits: str) -> None:
     """Pull the index and the shards of some splits, as docs/share.md says."""
     listed = clone.dvc("list", ".", SIZE).split()
-    wanted = [f"{SIZE}/{name}" for name in listed if name.startswith(("index.json", *splits))]
+    wanted = [f"{SIZE}/{name}" for name in listed if name.startswith(("index.", *splits))]
     clone.dvc("pull", "-q", *wanted)
 
 

@@ -2,11 +2,13 @@
 
 Every random number comes from train/counter.py, keyed by seed, epoch and sample. Pixels have
 edges at whole numbers: in a picture W wide, x runs from 0 to W and pixel i has its centre at
-i + 0.5.
+i + 0.5. All of it is queued on the device at once: no number is read back, nothing is copied there,
+and nothing is done sample by sample.
 
 Dimensions: B batch, S side of a sample, H and W sides of the crop (equal), C channels.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -159,6 +161,13 @@ def _sample(
     return lab_B3HW[:, :1] * (100 / 255), lab_B3HW[:, 1:] - 128
 
 
+@functools.cache
+def _make_kernel(device: torch.device) -> Tensor:
+    """Make the filter of a blur once: each copy to a device would wait for all that it does."""
+    kernel = torch.tensor([1.0, 2.0, 1.0], device=device) / 4
+    return (kernel[:, None] * kernel)[None, None]
+
+
 def _wear(l_B1HW: Tensor, samples_B: Tensor, *, epoch: int, how: Augmentation) -> Tensor:
     """Change contrast and brightness, blur, and add noise, each by a random amount."""
     if how.degrade == 0:
@@ -168,9 +177,8 @@ def _wear(l_B1HW: Tensor, samples_B: Tensor, *, epoch: int, how: Augmentation) -
     contrast = 1 + how.degrade * _CONTRAST * (2 * contrast - 1)
     brightness = how.degrade * _BRIGHTNESS * (2 * brightness - 1)
     worn = 50 + (l_B1HW - 50) * contrast + brightness
-    kernel = torch.tensor([1.0, 2.0, 1.0], device=l_B1HW.device) / 4
     padded = functional.pad(worn, (1, 1, 1, 1), mode="replicate")
-    blurred = functional.conv2d(padded, (kernel[:, None] * kernel)[None, None])
+    blurred = functional.conv2d(padded, _make_kernel(l_B1HW.device))
     worn = torch.lerp(worn, blurred, how.degrade * blur)
     grain = normal(samples_B, worn[0].numel(), key=make_key(how.seed, epoch, stream=_GRAIN))
     # The square: most pictures stay almost clean.

@@ -5,33 +5,39 @@ same of the real negatives whose view is in the test split. `summary.json` holds
 of it that `dvc metrics` shows.
 """
 
+import contextlib
 import hashlib
 import itertools
 import json
+import math
 import shutil
-import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from preprocess.errors import ShardError
-from preprocess.index import read_index
-from preprocess.samples import Sample, from_members
-from train.errors import TrainError
+from preprocess.index import Shard
+from preprocess.samples import JSON_BYTES, Sample, from_json
+from train.data import Split, open_split
+from train.errors import DataError, TrainError
 from train.pictures import to_triptych, write_picture
 from train.predict import Predictor
 from train.scores import DIGITS, MODEL, Row, summarise, to_input, to_rows
-from train.table import Palette, fit_palette
+from train.table import Palette, choose_pictures, fit_palette
 
 SHOWN: Final = 12
 """Test samples shown: the first by hash, so that nobody picks them."""
 
 WORST: Final = 3
 """Test samples shown besides: those with the largest dE00."""
+
+_BLOCK: Final = 64
+"""Samples read at once."""
 
 NUMBERS: Final = ("ab_l1", "de00", "psnr", "cf", "cf_gap", "cf_gap_abs", "true_cf")
 SCHEMA: Final = pa.schema(
@@ -59,7 +65,8 @@ def evaluate(*, shards: Path, model: Path, out: Path, on_progress: Callable[[flo
     """Measure a model and the baselines on the test split, and write figures and pictures.
 
     Args:
-        shards: Folder of the shards; the train split fits the baselines.
+        shards: Folder of the shards; the train split fits the baselines, by the pictures
+            that the table of a training is fitted to.
         model: Folder of the model.
         out: Folder to write; it is replaced whole when all is done.
         on_progress: Called with the share done, 0..1.
@@ -94,7 +101,7 @@ def evaluate(*, shards: Path, model: Path, out: Path, on_progress: Callable[[flo
 
 
 def read_split(shards: Path, split: str) -> Iterator[Sample]:
-    """Read the samples of a split one by one.
+    """Read the samples of a split one by one; each is checked against its hash in the index.
 
     Args:
         shards: Folder of the shards.
@@ -106,35 +113,38 @@ def read_split(shards: Path, split: str) -> Iterator[Sample]:
     Raises:
         EvaluationError: If there is no index of shards, or a shard is not as the index says.
     """
+    with _open_split(shards, split) as samples:
+        count = len(samples)
+        starts = range(0, count, _BLOCK)
+        yield from _read(samples, (np.arange(at, min(at + _BLOCK, count)) for at in starts))
+
+
+@contextlib.contextmanager
+def _open_split(shards: Path, name: str) -> Iterator[Split]:
     try:
-        index = read_index(shards)
-    except ShardError as exc:
+        with open_split(shards, name) as split:
+            yield split
+    except DataError as exc:
         raise EvaluationError(str(exc)) from exc
-    for shard in index.shards:
-        if shard.split == split:
-            try:
-                yield from _read_shard(shards / shard.name, sha256=shard.sha256)
-            except (tarfile.TarError, OSError, ValueError) as exc:
-                raise EvaluationError(
-                    f"{shards / shard.name}: expected a shard as the index describes it, got: "
-                    f"{exc}; run `photochrom shards` again, or `dvc pull` it"
-                ) from exc
 
 
-def _read_shard(path: Path, *, sha256: str) -> Iterator[Sample]:
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != sha256:
-        raise ValueError(f"SHA-256 {found}, not {sha256}")
-    with tarfile.open(path) as tar:
-        for _, infos in itertools.groupby(tar, lambda info: info.name.partition(".")[0]):
-            members: dict[str, bytes] = {}
-            for info in infos:
-                file = tar.extractfile(info)
-                if file is None:
-                    raise ValueError(f"{info.name} is not a file")
-                members[info.name.partition(".")[2]] = file.read()
-            yield from_members(members)
+def _read(split: Split, batches: Iterable[NDArray[np.int64]]) -> Iterator[Sample]:
+    """Read samples by their numbers, batch by batch."""
+    for indices in batches:
+        rows_BR = np.empty((len(indices), split.row_bytes), np.uint8)
+        split.gather(indices, rows_BR, np.empty((len(indices), 4), np.int64))
+        for row in rows_BR:
+            yield _to_sample(row, split.entries[0])
+
+
+def _to_sample(row: NDArray[np.uint8], entry: Shard) -> Sample:
+    """Take a sample's members out of its bytes, which lie alike in all shards of a split."""
+    members = {
+        one.suffix: row[one.offset : one.offset + math.prod(one.shape)].reshape(one.shape)
+        for one in entry.members
+    }
+    info = from_json(row[entry.json_offset : entry.json_offset + JSON_BYTES].tobytes())
+    return Sample(info=info, lab=members["lab.npy"], bw=members.get("bw.npy"))
 
 
 def _to_hash(sample: Sample) -> str:
@@ -142,13 +152,16 @@ def _to_hash(sample: Sample) -> str:
 
 
 def _fit_palette(shards: Path) -> Palette:
-    one, other = itertools.tee(read_split(shards, "train"))
-    try:
-        return fit_palette((sample.lab for sample in one), (sample.info.valid for sample in other))
-    except ValueError as exc:
-        raise EvaluationError(
-            f"{shards}: the baselines cannot be fitted to the train split: {exc}; {MORE}"
-        ) from exc
+    with _open_split(shards, "train") as split:
+        one, other = itertools.tee(_read(split, choose_pictures(len(split))))
+        try:
+            return fit_palette(
+                (sample.lab for sample in one), (sample.info.valid for sample in other)
+            )
+        except ValueError as exc:
+            raise EvaluationError(
+                f"{shards}: the baselines cannot be fitted to the train split: {exc}; {MORE}"
+            ) from exc
 
 
 def to_summary(figures: dict[str, Any]) -> dict[str, float]:

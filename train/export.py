@@ -29,19 +29,21 @@ _TRIED = ((1, 64, 96), (2, 160, 80))
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Provenance:
     """What a model was made from, for its record."""
 
     params: TrainParams
     shards: dict[str, str]
-    """SHA-256 of each shard, by name."""
-    table_score: Score | None
-    """How the table alone, without the network, does on the validation split."""
+    """Checksum of each shard or foreign tar, by name."""
+    foreign: bool
+    """Whether it was made from a WebDataset that is not the pipeline's."""
     samples: dict[str, int]
     """Samples seen, by split."""
 
 
-def export_model(folder: Path, state: TrainState, source: Source) -> None:
+def export_model(
+    folder: Path, state: TrainState, origin: Provenance, *, table_score: Score | None
+) -> None:
     """Write `model.safetensors`, `model.onnx`, `model.json`, `curve.csv` and `curve.png`.
 
     The weights are the averaged ones at their best on the validation split, or the last where
@@ -50,7 +52,8 @@ def export_model(folder: Path, state: TrainState, source: Source) -> None:
     Args:
         folder: Empty or missing.
         state: A finished run.
-        source: What it was made from.
+        origin: What it was made from.
+        table_score: How the table alone, without the network, does on the validation split.
 
     Raises:
         TrainError: If the ONNX graph does not give torch's numbers, or the weights are not
@@ -69,7 +72,7 @@ def export_model(folder: Path, state: TrainState, source: Source) -> None:
             f"{folder}/model.onnx: expected torch's numbers within {TOLERANCE} Lab units, "
             f"they differ by {difference}; the weights may not be finite: lower train.lr"
         )
-    record = _record(state, source, model=model)
+    record = _record(state, origin, model=model, table_score=table_score)
     record["onnx_difference"] = difference
     (folder / "model.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     write_csv(folder / "curve.csv", state.curve)
@@ -127,8 +130,10 @@ def _kept_step(state: TrainState) -> int:
     return state.best_step if state.best is not None else state.step
 
 
-def _record(state: TrainState, source: Source, *, model: UNet) -> dict[str, Any]:
-    params = source.params
+def _record(
+    state: TrainState, origin: Provenance, *, model: UNet, table_score: Score | None
+) -> dict[str, Any]:
+    params = origin.params
     table = model.table_RK2
     kept = _kept_step(state)
     row = next((row for row in state.curve if row["step"] == kept), None)
@@ -140,8 +145,9 @@ def _record(state: TrainState, source: Source, *, model: UNet) -> dict[str, Any]
         "nodes": list(NODES),
         "table": {"rows": table.shape[0], "bins": table.shape[1], "ab": table.tolist()},
         "params": params.model_dump(mode="json", exclude=set(WHERE_IT_RUNS)),
-        "shards": source.shards,
-        "samples": source.samples,
+        "data": "webdataset" if origin.foreign else "shards",
+        "shards": origin.shards,
+        "samples": origin.samples,
         "steps": state.step,
         "kept_step": kept,
         "kept_by": "lowest val_dE00 of the averaged weights" if known else "last step: no val",
@@ -149,8 +155,8 @@ def _record(state: TrainState, source: Source, *, model: UNet) -> dict[str, Any]
         "metrics": {
             "val_loss": row["val_loss"] if row else None,
             "val_dE00": row["val_dE00"] if row else None,
-            "table_val_loss": source.table_score.loss if source.table_score else None,
-            "table_val_dE00": source.table_score.de00 if source.table_score else None,
+            "table_val_loss": table_score.loss if table_score else None,
+            "table_val_dE00": table_score.de00 if table_score else None,
         },
         "torch": torch.__version__.split("+")[0],
     }

@@ -1,7 +1,9 @@
 """Edge: one rank of a training job: shards in, a model's files out."""
 
 import functools
+import itertools
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +12,18 @@ from typing import Any
 import torch
 
 from train.checkpoint import read_checkpoint, write_checkpoint
-from train.data import Held, Split, hold, open_split
 from train.errors import DataError
-from train.export import Source, export_model
-from train.hashes import read_hashes
+from train.export import Provenance, export_model
 from train.loop import Job, Progress, fit
 from train.params import TrainParams
-from train.run import PROGRESS, RESULT, Run
+from train.run import PROGRESS, RESULT, Run, read_digests
 from train.state import TrainState, make_state, pack, unpack
-from train.table import fit_table
-from train.validation import validate
+from train.streaming.opening import Opened, open_inputs
+from train.streaming.residence import choose, measure_room
+from train.streaming.samples import Samples, Waits, hold
+from train.streaming.source import Source
+from train.table import FITTED, choose_pictures, fit_table
+from train.validation import Score, validate
 from train.world import World, connected
 
 
@@ -42,57 +46,67 @@ def train_run(run: Run, world: World, *, stop: Callable[[], bool]) -> bool:
     device = world.device()
     # Bit for bit is promised on the CPU; CUDA lacks such kernels for some of this.
     torch.use_deterministic_algorithms(device.type == "cpu")
-    report = functools.partial(_report, run.folder / PROGRESS)
-    train, val = open_split(run.shards, "train"), open_split(run.shards, "val")
-    _check_size(train, run.params, world=world, report=report)
-    with connected(world, device):
-        job = Job(
-            params=run.params,
-            train=hold(train, device),
-            val=hold(val, device),
-            world=world,
-            save=functools.partial(_save, run.checkpoints, world),
-            report=report,
-            stop=stop,
-        )
-        return _train(run, job, device=device)
+    # One rank speaks for all; what only another one knows stands in its own log.
+    report = functools.partial(_report, run.folder / PROGRESS) if world.rank == 0 else _log
+    with open_inputs(run.inputs, run.params, tell=functools.partial(_note, report)) as opened:
+        _check_size(opened.train, run.params, world=world, report=report)
+        with connected(world, device):
+            train, val = _place(opened, run.params, world=world, report=report)
+            job = Job(
+                params=run.params,
+                train=train,
+                val=val,
+                world=world,
+                save=functools.partial(_save, run.checkpoints, world),
+                report=report,
+                stop=stop,
+            )
+            return _train(run, job, device=device)
+
+
+def _place(
+    opened: Opened, params: TrainParams, *, world: World, report: Progress
+) -> tuple[Samples, Samples]:
+    """Put both splits where `train.residence` says, or where there is room."""
+    device, splits = world.device(), (opened.train, opened.val)
+    room = measure_room(device, processes=world.local_size)
+    # Nobody takes memory while another still measures it.
+    world.wait()
+    residence, said = choose(params.residence, splits, room=room)
+    _note(report, said)
+    if told := opened.notice if residence == "stream" else opened.left_out:
+        _note(report, told)
+    train, val = (hold(one, residence, device=device, ahead=params.ahead) for one in splits)
+    return train, val
 
 
 def _train(run: Run, job: Job, *, device: torch.device) -> bool:
     params, world = job.params, job.world
-    state = make_state(params, _fit_table(job.train), device=device)
+    origin = Provenance(
+        params=params,
+        shards=read_digests(params, run.inputs) if world.rank == 0 else {},
+        foreign=run.inputs.data is not None,
+        samples={"train": len(job.train), "val": len(job.val)},
+    )
+    state = make_state(params, _fit_table(job.train, report=job.report), device=device)
     # Before the first step the network adds nothing: this is the table's own score.
     score = validate(state.model, job.val, short=params.input, beta=params.huber_beta, world=world)
     _resume(state, run.checkpoints, job=job)
-    if world.rank == 0:
-        job.report(
-            {
-                "event": "start",
-                "step": state.step,
-                "of": params.steps,
-                "train": len(job.train),
-                "val": len(job.val),
-                "processes": world.size,
-                "device": device.type,
-                "table_val_dE00": score.de00 if score else None,
-            }
-        )
+    facts = {**origin.samples, "processes": world.size, "device": device.type}
+    facts["table_val_dE00"] = score.de00 if score else None
+    job.report({"event": "start", "step": state.step, "of": params.steps, **facts})
+    waits = Waits(job.train, job.val)
     done = fit(state, job)
+    waited = waits.take_share()
     if world.rank == 0 and done:
-        source = Source(
-            params=params,
-            shards=read_hashes(run.shards),
-            table_score=score,
-            samples={"train": len(job.train), "val": len(job.val)},
-        )
-        _export(run.folder / RESULT, state, source)
-    if world.rank == 0:
-        job.report({"event": "done" if done else "stopped", "step": state.step, "of": params.steps})
+        _export(run.folder / RESULT, state, origin, table_score=score)
+    event = "done" if done else "stopped"
+    job.report({"event": event, "step": state.step, "of": params.steps, "data_wait": waited})
     world.wait()
     return done
 
 
-def _check_size(split: Split, params: TrainParams, *, world: World, report: Progress) -> None:
+def _check_size(split: Source, params: TrainParams, *, world: World, report: Progress) -> None:
     if not len(split):
         raise DataError(
             "the train split has no samples; harvest more items, or look at why they were "
@@ -104,22 +118,28 @@ def _check_size(split: Split, params: TrainParams, *, world: World, report: Prog
             f"a batch of {batch} samples leaves some of {world.size} processes with none; "
             f"lower train.processes or raise train.batch"
         )
-    if batch < params.batch and world.rank == 0:
-        report({"event": "note", "message": f"the split holds {batch} samples: one batch is all"})
+    if batch < params.batch:
+        _note(report, f"the split holds {batch} samples: one batch is all")
 
 
-def _fit_table(held: Held) -> torch.Tensor:
-    pictures = (lab_SS3.cpu().numpy() for lab_SS3 in held.lab_NSS3)
-    boxes = [(top, left, bottom, right) for top, left, bottom, right in held.valid_N4.tolist()]
-    return torch.from_numpy(fit_table(pictures, boxes))
+def _fit_table(samples: Samples, *, report: Progress) -> torch.Tensor:
+    """Fit the table to the split, or to a part of it that is the same on every rank."""
+    runs = choose_pictures(len(samples))
+    if len(samples) > FITTED:
+        _note(report, f"the table of colours is fitted to {FITTED:,} of {len(samples):,} samples")
+    with samples.read(runs, largest=max(len(run) for run in runs)) as feed:
+        one, other = itertools.tee(
+            (lab, box)
+            for batch in feed
+            for lab, box in zip(batch.lab_BSS3.cpu().numpy(), batch.valid_B4.tolist(), strict=True)
+        )
+        return torch.from_numpy(
+            fit_table((lab for lab, _ in one), (tuple(box) for _, box in other))
+        )
 
 
 def _resume(state: TrainState, checkpoints: Path, *, job: Job) -> None:
-    def tell(message: str) -> None:
-        if job.world.rank == 0:
-            job.report({"event": "note", "message": message})
-
-    checkpoint = read_checkpoint(checkpoints, on_damage=tell)
+    checkpoint = read_checkpoint(checkpoints, on_damage=functools.partial(_note, job.report))
     if checkpoint:
         unpack(checkpoint, state)
     # Nobody saves, and so removes an old checkpoint, while another still reads.
@@ -131,14 +151,25 @@ def _save(checkpoints: Path, world: World, state: TrainState) -> None:
         write_checkpoint(checkpoints, pack(state))
 
 
-def _export(result: Path, state: TrainState, source: Source) -> None:
+def _export(
+    result: Path, state: TrainState, origin: Provenance, *, table_score: Score | None
+) -> None:
     """Write the result under another name first: what is called `result` is complete."""
     partial = result.with_name(f"{result.name}.partial")
     for old in (partial, result):
         if old.exists():
             shutil.rmtree(old)
-    export_model(partial, state, source)
+    export_model(partial, state, origin, table_score=table_score)
     partial.rename(result)
+
+
+def _note(report: Progress, message: str) -> None:
+    report({"event": "note", "message": message})
+
+
+def _log(event: dict[str, Any]) -> None:
+    if event["event"] == "note":
+        logging.getLogger(__name__).warning(event["message"])
 
 
 def _report(path: Path, event: dict[str, Any]) -> None:

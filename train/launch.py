@@ -77,6 +77,7 @@ def launch_local(
 def _environ(*, processes: int, threads: int) -> dict[str, str]:
     return os.environ | {
         "WORLD_SIZE": str(processes),
+        "LOCAL_WORLD_SIZE": str(processes),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(_find_port()),
         "GLOO_SOCKET_IFNAME": "lo",

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from train.augment import Augmentation, Batch, make_batch
-from train.data import Held
 from train.errors import TrainError
 from train.loss import huber_sum
 from train.model import slice_grid
 from train.params import TrainParams
-from train.partition import Partition, make_partition
+from train.partition import make_partition
 from train.state import Row, TrainState
+from train.streaming.feed import Gathered
+from train.streaming.samples import Samples, Waits
 from train.validation import validate
 from train.world import World
 
@@ -36,8 +37,8 @@ class Job:
     """What a run works with and does not change."""
 
     params: TrainParams
-    train: Held
-    val: Held
+    train: Samples
+    val: Samples
     world: World
     save: Callable[[TrainState], None]
     """Called on every rank at each validation and at a stop."""
@@ -59,28 +60,75 @@ def spread(state: TrainState, job: Job) -> nn.Module:
     """Return the network as the ranks train it together: under DDP, or alone as it is.
 
     DDP lays its buckets out anew after its first backward pass, and so adds gradients in
-    another order from then on. That pass is done here, on a sample and for nothing, so that a
+    another order from then on. That pass is done here, on a blank and for nothing, so that a
     resumed run adds in the same order as one that was not interrupted.
     """
     if job.world.size == 1:
         return state.model
-    device = job.train.lab_NSS3.device
+    device, side = job.train.device, job.params.input
     network = DistributedDataParallel(
         state.model,
         device_ids=[device] if device.type == "cuda" else None,
         broadcast_buffers=False,
     )
-    partition = make_partition(len(job.train), batch=job.params.batch, seed=job.params.seed)
-    batch = _next_batch(state, partition, job)
-    network(batch.picture_B3HW, batch.keep_BC).sum().backward()
+    picture_B3HW = torch.zeros((1, 3, side, side), device=device)
+    keep_BC = torch.ones((1, state.model.channels), device=device)
+    network(picture_B3HW, keep_BC).sum().backward()
     state.optimizer.zero_grad(set_to_none=True)
     return network
 
 
+def describe(state: TrainState, params: TrainParams) -> Augmentation:
+    """Say how a run cuts and wears its pictures."""
+    return Augmentation(
+        seed=params.seed,
+        input=params.input,
+        degrade=params.degrade,
+        dropout=params.dropout,
+        channels=state.model.channels,
+    )
+
+
+def to_batch(gathered: Gathered, *, epoch: int, how: Augmentation) -> Batch:
+    """Make what a step trains on of samples as they were gathered."""
+    return make_batch(
+        gathered.lab_BSS3,
+        gathered.valid_B4,
+        samples_B=gathered.samples_B,
+        epoch=epoch,
+        how=how,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the ranks say of a step, on its way from the device."""
+
+    step: int
+    """Counted from 0."""
+    both: Tensor
+    """Mean loss over the global batch before the step, and how many ranks are to stop."""
+    copied: torch.cuda.Event | None
+    """Says when they are there; they are where there is none."""
+
+    def read(self) -> tuple[float, bool]:
+        """Wait for the step, and return its loss and whether any rank was asked to stop.
+
+        Raises:
+            TrainError: If the loss is not finite.
+        """
+        if self.copied is not None:
+            self.copied.synchronize()
+        loss, stops = self.both.tolist()
+        if not math.isfinite(loss):
+            raise TrainError(f"step {self.step}: the loss is {loss}; lower train.lr")
+        return loss, stops > 0
+
+
 def train_step(
     state: TrainState, batch: Batch, *, network: nn.Module, job: Job, global_batch: int
-) -> tuple[float, bool]:
-    """Do one step.
+) -> Verdict:
+    """Do one step; on CUDA, queue it.
 
     Args:
         state: Weights, average and optimiser, changed in place.
@@ -90,10 +138,7 @@ def train_step(
         global_batch: Samples of the step over all ranks.
 
     Returns:
-        Mean loss over the global batch before the step, and whether any rank was asked to stop.
-
-    Raises:
-        TrainError: If the loss is not finite.
+        The step's loss, and whether to stop, for when they are wanted.
     """
     params, model, optimizer, world = job.params, state.model, state.optimizer, job.world
     for group in optimizer.param_groups:
@@ -106,16 +151,14 @@ def train_step(
     loss = huber_sum(ab_B2HW, batch.ab_B2HW, beta=params.huber_beta) / global_batch
     # DDP takes the mean over ranks, and the loss is already a part of the global batch's mean.
     (loss * world.size).backward()  # type: ignore[no-untyped-call]
-    mean_loss, stopping = _agree(loss.detach(), job.stop(), world=world)
-    if not math.isfinite(mean_loss):
-        raise TrainError(f"step {state.step}: the loss is {mean_loss}; lower train.lr")
+    verdict = _agree(state.step, loss.detach(), job.stop(), world=world)
     nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
     optimizer.step()
     state.step += 1
     decay = min(params.ema, state.step / (state.step + 9))
     for average, weight in zip(state.ema.parameters(), model.parameters(), strict=True):
         average.lerp_(weight.detach(), 1 - decay)
-    return mean_loss, stopping
+    return verdict
 
 
 def fit(state: TrainState, job: Job) -> bool:
@@ -132,53 +175,84 @@ def fit(state: TrainState, job: Job) -> bool:
         True if the run is complete, False if it was stopped; it is saved either way.
     """
     params, world = job.params, job.world
-    partition = make_partition(len(job.train), batch=params.batch, seed=params.seed)
-    network, reported = spread(state, job), time.monotonic()
-    while state.step < params.steps:
-        batch = _next_batch(state, partition, job)
-        loss, stopping = train_step(
-            state, batch, network=network, job=job, global_batch=partition.batch
-        )
-        state.loss_sum += loss
-        state.loss_steps += 1
-        due = state.step % params.validate_every == 0 or state.step == params.steps
-        if due:
-            _take_stock(state, job)
-        if due or stopping:
-            job.save(state)
-        if stopping and state.step < params.steps:
-            return False
-        if world.rank == 0 and time.monotonic() - reported > 1:
-            reported = time.monotonic()
-            job.report({"event": "step", "step": state.step, "of": params.steps, "loss": loss})
+    partition = make_partition(
+        len(job.train),
+        batch=params.batch,
+        seed=params.seed,
+        window=params.window,
+        starts=job.train.starts,
+    )
+    how, network = describe(state, params), spread(state, job)
+    desk = _Desk(state, job)
+    steps = range(state.step, params.steps)
+    with job.train.read_steps(partition, steps, rank=world.rank, world_size=world.size) as feed:
+        for step, gathered in zip(steps, feed, strict=True):
+            batch = to_batch(gathered, epoch=partition.epoch(step), how=how)
+            desk.take(
+                train_step(state, batch, network=network, job=job, global_batch=partition.batch)
+            )
+            due = state.step % params.validate_every == 0 or state.step == params.steps
+            if due or desk.stopping:
+                desk.read_all()
+            if due:
+                _take_stock(state, job)
+            if due or desk.stopping:
+                job.save(state)
+            if desk.stopping and state.step < params.steps:
+                return False
     return True
 
 
-def _next_batch(state: TrainState, partition: Partition, job: Job) -> Batch:
-    params, world = job.params, job.world
-    indices = partition.rank_batch(state.step, rank=world.rank, world_size=world.size)
-    samples_B = torch.from_numpy(indices.copy()).to(job.train.lab_NSS3.device)
-    how = Augmentation(
-        seed=params.seed,
-        input=params.input,
-        degrade=params.degrade,
-        dropout=params.dropout,
-        channels=state.model.channels,
-    )
-    return make_batch(
-        job.train.lab_NSS3[samples_B],
-        job.train.valid_N4[samples_B],
-        samples_B=samples_B,
-        epoch=partition.epoch(state.step),
-        how=how,
-    )
+class _Desk:
+    """Reads of each step when the next is queued, so that a GPU is never left without work."""
+
+    def __init__(self, state: TrainState, job: Job) -> None:
+        self.stopping = False
+        self._state, self._job = state, job
+        self._unread: Verdict | None = None
+        self._waits, self._reported = Waits(job.train, job.val), time.monotonic()
+
+    def take(self, verdict: Verdict) -> None:
+        """Read the verdict on the step before, and keep this one."""
+        self.read_all()
+        self._unread = verdict
+
+    def read_all(self) -> None:
+        """Read what is unread: all ranks learn at the same step that they are to stop."""
+        if self._unread is None:
+            return
+        loss, stopping = self._unread.read()
+        self._state.loss_sum += loss
+        self._state.loss_steps += 1
+        self.stopping |= stopping
+        self._report(self._unread.step + 1, loss)
+        self._unread = None
+
+    def _report(self, step: int, loss: float) -> None:
+        if self._job.world.rank == 0 and time.monotonic() - self._reported > 1:
+            self._reported = time.monotonic()
+            self._job.report(
+                {
+                    "event": "step",
+                    "step": step,
+                    "of": self._job.params.steps,
+                    "loss": loss,
+                    "data_wait": self._waits.take_share(),
+                }
+            )
 
 
-def _agree(loss: Tensor, stop: bool, *, world: World) -> tuple[float, bool]:
+def _agree(step: int, loss: Tensor, stop: bool, *, world: World) -> Verdict:
     """Add the loss over ranks, and let the wish of one to stop be the wish of all."""
     both = torch.stack((loss, torch.full_like(loss, float(stop))))
     world.add(both)
-    return both[0].item(), both[1].item() > 0
+    if both.device.type != "cuda":
+        return Verdict(step=step, both=both, copied=None)
+    there = torch.empty_like(both, device="cpu", pin_memory=True)
+    there.copy_(both, non_blocking=True)
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied.record(torch.cuda.current_stream(both.device))
+    return Verdict(step=step, both=there, copied=copied)
 
 
 def _take_stock(state: TrainState, job: Job) -> None:

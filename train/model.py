@@ -9,6 +9,8 @@ numpy.
 Dimensions: B batch, C channels, H height, W width, R rows and K bins of the table, N nodes.
 """
 
+import functools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -159,6 +161,12 @@ def look_up(table_RK2: Tensor, l_B1HW: Tensor, yfrac_BH: Tensor) -> Tensor:
     )
 
 
+@functools.cache
+def _place_nodes(device: torch.device) -> Tensor:
+    """Put the nodes on a device once: each copy to it would wait for all that it does."""
+    return torch.tensor(NODES, device=device)[:, None, None]
+
+
 def slice_grid(grid_BCHW: Tensor, l_B1HW: Tensor, *, yfrac_BH: Tensor, table_RK2: Tensor) -> Tensor:
     """Read colour off a grid at the lightness of every pixel.
 
@@ -175,7 +183,6 @@ def slice_grid(grid_BCHW: Tensor, l_B1HW: Tensor, *, yfrac_BH: Tensor, table_RK2
     size = l_B1HW.shape[-2:]
     up = functional.interpolate(grid, size=size, mode="bilinear", align_corners=False)
     up_BN2HW = up.view(-1, len(NODES), 2, *size)
-    nodes_N11 = torch.tensor(NODES, device=grid.device)[:, None, None]
-    hat_BNHW = (1 - (l_B1HW - nodes_N11).abs() / (NODES[1] - NODES[0])).clamp(min=0)
+    hat_BNHW = (1 - (l_B1HW - _place_nodes(grid.device)).abs() / (NODES[1] - NODES[0])).clamp(min=0)
     residual_B2HW: Tensor = (up_BN2HW * hat_BNHW[:, :, None]).sum(dim=1)
     return look_up(table_RK2, l_B1HW, yfrac_BH) + residual_B2HW

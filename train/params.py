@@ -92,7 +92,7 @@ class RemoteParams(BaseModel, frozen=True, extra="forbid"):
     """Folder of the same shards, by S3 or HTTP; null reads them where the stage finds them."""
 
     folder: Folder | None
-    """Folder of a disk of the node; null is `photochrom-shards` in its temporary folder."""
+    """Folder of a disk of the node; null is `photochrom-shards-<uid>` of its temporary folder."""
 
     gb: float = Field(gt=0)
     """Most that the folder may hold, in 10^9 bytes; what was used longest ago goes first."""

@@ -3,7 +3,7 @@
 `run.json` in the folder says everything the job needs, so that whoever starts it, here or on a
 cluster, passes one path:
 
-    {"version": 1, "params": {...}, "shards": "/abs/folder", "checkpoints": "/abs/folder"}
+    {"version": 2, "params": {...}, "inputs": {...}, "checkpoints": "/abs/folder"}
 
 The job appends what happens to `progress.jsonl`, one JSON object a line, and leaves the model's
 files in `result/`, which appears only when they are complete.
@@ -11,8 +11,9 @@ files in `result/`, which appears only when they are complete.
 
 import hashlib
 import json
+import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,30 @@ STOPPED = 75
 """Exit code of a rank that was asked to stop and saved its state (EX_TEMPFAIL): start it again."""
 
 WHERE_IT_RUNS = frozenset(
-    {"runner", "processes", "threads", "residence", "read", "ahead", "remote", "slurm"}
+    {"runner", "processes", "threads", "data", "residence", "read", "ahead", "remote", "slurm"}
 )
-"""Settings that do not decide what is learned."""
+"""Settings that do not decide what is learned: where it runs, and where its data lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a run reads; every process of it sees the same paths."""
+
+    shards: Path
+    """Folder of the pipeline's shards, with its index; not looked at where `data` is set."""
+    size: int
+    """Side of a sample, in pixels."""
+    indexes: Path
+    """Folder for the indexes of foreign tars."""
+    data: str | None = None
+    """Any WebDataset to read in place of the shards, as `train.data` says it."""
+
+    def resolve(self) -> "Inputs":
+        """Make paths absolute: the job runs in a folder of its own."""
+        data = self.data
+        if data is not None and "://" not in data:
+            data = str(Path.cwd() / data)
+        return Inputs(self.shards.resolve(), self.size, self.indexes.resolve(), data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +61,45 @@ class Run:
 
     folder: Path
     params: TrainParams
-    shards: Path
+    inputs: Inputs
     checkpoints: Path
     """Where this run, and no other, saves its state."""
 
 
-def run_key(params: TrainParams, *, shards: Path) -> str:
+def run_key(params: TrainParams, *, inputs: Inputs) -> str:
     """Name a run by what decides its result: settings, the shards' checksums, and this code.
 
     Args:
         params: Settings; where the job runs is left out.
-        shards: Folder of the shards, with its index.
+        inputs: What it reads; where that lies is left out.
 
     Returns:
         Sixteen hexadecimal digits.
 
     Raises:
-        DataError: If the index is missing or malformed.
+        DataError: If the index is missing or malformed, or a foreign tar is.
     """
     decides = {
         "code": _hash_code(),
         "params": params.model_dump(mode="json", exclude=set(WHERE_IT_RUNS)),
-        "shards": read_hashes(shards),
+        "shards": read_digests(params, inputs),
+        "size": inputs.size,
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_digests(params: TrainParams, inputs: Inputs) -> dict[str, str]:
+    """Read a checksum of every shard, or of every foreign tar, by name.
+
+    Raises:
+        DataError: If the index is missing or malformed, or a foreign tar is.
+    """
+    if inputs.data is None:
+        return read_hashes(inputs.shards)
+    # It needs torch, which takes seconds to load, and most runs read shards of ours.
+    from train.streaming.opening import hash_data
+
+    return hash_data(inputs, params, tell=logging.getLogger(__name__).warning)
 
 
 def _hash_code() -> str:
@@ -73,28 +110,31 @@ def _hash_code() -> str:
     return digest.hexdigest()
 
 
-def prepare_run(folder: Path, params: TrainParams, *, shards: Path, checkpoints_root: Path) -> None:
+def prepare_run(
+    folder: Path, params: TrainParams, *, inputs: Inputs, checkpoints_root: Path
+) -> None:
     """Write a run folder, fresh; checkpoints of the same run are found again by their key.
 
     Args:
         folder: The run folder; whatever it held is removed.
         params: Settings.
-        shards: Folder of the shards, with its index.
+        inputs: What the run reads.
         checkpoints_root: Where runs keep their checkpoints, each below its own key.
 
     Raises:
-        DataError: If the index is missing or malformed.
+        DataError: If the index is missing or malformed, or a foreign tar is.
     """
+    key = run_key(params, inputs=inputs)
     settings = {
-        "version": 1,
+        "version": 2,
         "params": params.model_dump(mode="json"),
-        "shards": str(shards.resolve()),
-        "checkpoints": str(checkpoints_root.resolve() / run_key(params, shards=shards)),
+        "inputs": asdict(inputs.resolve()),
+        "checkpoints": checkpoints_root.resolve() / key,
     }
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    (folder / SETTINGS).write_text(json.dumps(settings, indent=1, default=str) + "\n", "utf-8")
 
 
 def read_run(folder: Path) -> Run:
@@ -109,12 +149,16 @@ def read_run(folder: Path) -> Run:
         return Run(
             folder=folder,
             params=TrainParams.model_validate(settings["params"]),
-            shards=Path(settings["shards"]),
+            inputs=_read_inputs(**settings["inputs"]),
             checkpoints=Path(settings["checkpoints"]),
         )
     except FileNotFoundError as exc:
         raise TrainError(f"{path}: no run here; `photochrom train` writes one") from exc
     except (ValidationError, ValueError, KeyError, TypeError) as exc:
         raise TrainError(
-            f"{path}: expected params, shards and checkpoints, got {exc}; prepare the run again"
+            f"{path}: expected params, inputs and checkpoints, got {exc}; prepare the run again"
         ) from exc
+
+
+def _read_inputs(*, shards: str, size: int, indexes: str, data: str | None) -> Inputs:
+    return Inputs(shards=Path(shards), size=size, indexes=Path(indexes), data=data)

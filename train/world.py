@@ -1,11 +1,13 @@
 """Where this process stands among those of the run, and how they talk.
 
 The launcher says it in environment variables: ours sets `RANK` and friends as torch.distributed
-names them, and srun sets `SLURM_PROCID` and friends.
+names them, and srun sets `SLURM_PROCID` and friends. How many processes share this machine they
+say as well; where they do not, it is taken to be all of them.
 """
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +21,7 @@ _LAUNCHERS = (
     ("RANK", "LOCAL_RANK", "WORLD_SIZE"),
     ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS"),
 )
+_LOCAL_SIZES = ("LOCAL_WORLD_SIZE", "SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE")
 _TIMEOUT = timedelta(minutes=10)
 
 
@@ -31,6 +34,8 @@ class World:
     """Its place on this machine."""
     size: int
     """Processes of the run, over all machines."""
+    local_size: int = 1
+    """Processes of the run on this machine."""
 
     def device(self) -> torch.device:
         """Return the device that this process trains on: a GPU of its own, else the CPU.
@@ -74,8 +79,29 @@ def read_world(environ: Mapping[str, str] = os.environ) -> World:
             raise TrainError(f"expected integers in {', '.join(names)}, got {found}") from exc
         if not (0 <= rank < size and local_rank >= 0):
             raise TrainError(f"a rank must be below the world size, got {found}")
-        return World(rank=rank, local_rank=local_rank, size=size)
+        local_size = _read_local_size(environ, size=size)
+        if not local_rank < local_size <= size:
+            raise TrainError(
+                f"expected more than {local_rank} and at most {size} processes on this machine, "
+                f"the launcher says {local_size}; see {', '.join(_LOCAL_SIZES)}"
+            )
+        return World(rank=rank, local_rank=local_rank, size=size, local_size=local_size)
     return World(rank=0, local_rank=0, size=1)
+
+
+def _read_local_size(environ: Mapping[str, str], *, size: int) -> int:
+    """Read how many processes share this machine; all of them where nothing says it."""
+    said = next((environ[name] for name in _LOCAL_SIZES if name in environ), str(size))
+    # SLURM writes one number per node of the step, runs of them as `4(x3)`: `4(x3),2`.
+    counts: list[int] = []
+    for part in said.split(","):
+        found = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part)
+        if found is None:
+            raise TrainError(f"expected processes per machine such as 4 or 4(x3),2, got {said!r}")
+        counts += [int(found[1])] * int(found[2] or 1)
+    node = environ.get("SLURM_NODEID", "0")
+    place = int(node) if len(counts) > 1 and node.isdecimal() else 0
+    return counts[min(place, len(counts) - 1)]
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from harvest.files import write_bytes
 from train.errors import TrainError
 from train.launch import Progress, last_lines, read_events
 from train.params import SlurmParams, TrainParams
-from train.run import PROGRESS, RESULT, STOPPED, prepare_run, read_run, run_key
+from train.run import PROGRESS, RESULT, STOPPED, Inputs, prepare_run, read_run, run_key
 
 SCRIPT = "job.sh"
 TICK_S = 0.2
@@ -41,19 +41,19 @@ class Watcher:
     """Says whether the run was cancelled."""
 
 
-def describe_job(params: TrainParams, *, shards: Path, state: Path) -> Job:
+def describe_job(params: TrainParams, *, inputs: Inputs, state: Path) -> Job:
     """Describe the job of a run; nothing is written.
 
     Args:
         params: Settings of the run.
-        shards: Folder of the shards, with its index.
+        inputs: What the run reads; every node sees it.
         state: The checkout's .photochrom, used where no scratch is set.
 
     Raises:
         ClusterError: If a path is one that a batch script cannot hold.
         DataError: If the index is missing or malformed.
     """
-    key, slurm = run_key(params, shards=shards), params.slurm
+    key, slurm = run_key(params, inputs=inputs), params.slurm
     home = state.resolve() if slurm.scratch is None else Path(slurm.scratch)
     python = Path(sys.executable) if slurm.venv is None else Path(slurm.venv) / "bin" / "python"
     try:
@@ -68,13 +68,13 @@ def describe_job(params: TrainParams, *, shards: Path, state: Path) -> Job:
         ) from exc
 
 
-def train_on_cluster(job: Job, params: TrainParams, *, shards: Path, watcher: Watcher) -> None:
+def train_on_cluster(job: Job, params: TrainParams, *, inputs: Inputs, watcher: Watcher) -> None:
     """Return when the job's result is in its run folder: submit it unless it is there already.
 
     Args:
         job: From `describe_job`.
         params: Settings of the run.
-        shards: Folder of the shards.
+        inputs: What the run reads; every node sees it.
         watcher: Whom to tell.
 
     Raises:
@@ -85,7 +85,7 @@ def train_on_cluster(job: Job, params: TrainParams, *, shards: Path, watcher: Wa
     """
     number: int | None = None
     try:
-        number = _find_or_submit(job, params, shards=shards, watcher=watcher)
+        number = _find_or_submit(job, params, inputs=inputs, watcher=watcher)
         if number is None:
             watcher.say(f"{job.name} is complete already, in {job.run}")
             return
@@ -123,7 +123,9 @@ def _has_result(job: Job) -> bool:
     return False
 
 
-def _find_or_submit(job: Job, params: TrainParams, *, shards: Path, watcher: Watcher) -> int | None:
+def _find_or_submit(
+    job: Job, params: TrainParams, *, inputs: Inputs, watcher: Watcher
+) -> int | None:
     """Return the number of the run's job; None if the run needs none any more."""
     say = watcher.say
     job.run.parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +137,7 @@ def _find_or_submit(job: Job, params: TrainParams, *, shards: Path, watcher: Wat
             say(f"job {number} ({job.name}) was submitted before; its output goes to {job.run}")
             return number
         root = job.run.parent.parent / "checkpoints"
-        prepare_run(job.run, params, shards=shards, checkpoints_root=root)
+        prepare_run(job.run, params, inputs=inputs, checkpoints_root=root)
         script = job.run / SCRIPT
         write_bytes(script, render_script(job, params.slurm).encode())
         number = submit(script, to_options(job, params.slurm))

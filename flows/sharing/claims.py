@@ -8,7 +8,8 @@ from flows.sharing.checking import Claim, parse_sums
 from flows.sharing.outs import Out, read_listings, sum_listing
 from harvest.manifest import SCANS_SCHEMA, read_manifest
 from harvest.records import ScanState
-from preprocess.index import INDEX_NAME, Index, Shard
+from preprocess.cold import to_stored
+from preprocess.index import ARRAY_NAME, INDEX_NAME, Index, Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,9 @@ def claim_scans(data: Path, folder: str) -> list[Claim]:
 
 
 def claim_shards(index: Index, *, folder: str, remedy: str) -> list[Claim]:
-    """Say what an index claims.
+    """Say what an index claims: of its shards, and of the array that belongs to it.
+
+    Of a compressed shard it says only that there is one; the tar within is looked into.
 
     Args:
         index: Of a folder of shards.
@@ -114,17 +117,20 @@ def claim_shards(index: Index, *, folder: str, remedy: str) -> list[Claim]:
     """
     prefix = f"{folder}/" if folder else ""
 
+    mapped = index.compression is None
+
     def claim(shard: Shard) -> Claim:
         return Claim(
-            path=prefix + shard.name,
+            path=prefix + to_stored(shard, index),
             by=INDEX_NAME,
             remedy=remedy,
             group=f"{prefix}{shard.split}-*",
-            size_bytes=shard.size_bytes,
-            sha256=shard.sha256,
+            size_bytes=shard.size_bytes if mapped else None,
+            sha256=shard.sha256 if mapped else "",
         )
 
-    return [claim(shard) for shard in index.shards]
+    array = Claim(prefix + ARRAY_NAME, INDEX_NAME, remedy, sha256=index.array_sha256)
+    return [array, *(claim(shard) for shard in index.shards)]
 
 
 def claim_sums(path: Path, *, below: str, remedy: str, parted: bool) -> list[Claim]:

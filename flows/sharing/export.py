@@ -2,8 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +14,14 @@ from flows.project import Project
 from flows.sharing.checking import SUMS_NAME, Claim, Show, check_claims, format_sums, read_digest
 from flows.sharing.claims import Folder, claim_outs, claim_scans, claim_shards
 from flows.sharing.git import read_at
+from flows.sharing.new_folder import list_kept, new_folder
 from flows.sharing.outs import LOCK_NAME, read_lock
 from flows.sharing.record import NAMES, Record, find_release, to_folder
 from flows.sharing.verify import judge_unlisted
 from harvest.files import write_bytes
 from preprocess.card import CARD_NAME, to_title
 from preprocess.croissant import CROISSANT_NAME
-from preprocess.index import INDEX_NAME, read_index
+from preprocess.index import ARRAY_NAME, INDEX_NAME, read_index
 from preprocess.shards import SAMPLES_NAME
 
 MANIFESTS = (
@@ -31,7 +31,7 @@ MANIFESTS = (
     "data/crops.parquet",
     "data/pairs.parquet",
 )
-DESCRIBED = (CARD_NAME, CROISSANT_NAME, INDEX_NAME, SAMPLES_NAME)
+DESCRIBED = (CARD_NAME, CROISSANT_NAME, INDEX_NAME, ARRAY_NAME, SAMPLES_NAME)
 
 _REMEDY = "run `photochrom verify`"
 
@@ -76,9 +76,9 @@ def export_bag(
     """
     import bagit
 
-    with _new_folder(project, target) as folder:
+    with new_folder(target, kept=list_kept(project)) as folder:
         more = [f"data/scans/{params.harvest.source}"] if scans else []
-        export = _prepare(project, params, [*MANIFESTS, *more], on_progress=on_progress)
+        export = prepare(project, params, [*MANIFESTS, *more], on_progress=on_progress)
         _copy(export, base="data", folder=folder)
         if export.release is not None:
             _copy_release(export, folder / "release")
@@ -114,8 +114,8 @@ def export_hugging_face(
         ShardError: If there are no shards.
         OSError: If the disk refuses.
     """
-    with _new_folder(project, target) as folder:
-        export = _prepare(project, params, [], on_progress=on_progress)
+    with new_folder(target, kept=list_kept(project)) as folder:
+        export = prepare(project, params, [], on_progress=on_progress)
         _copy(export, base=export.shards, folder=folder / "data")
         card = (folder / "data" / CARD_NAME).read_text(encoding="utf-8")
         sums = {
@@ -181,8 +181,19 @@ def _to_name(split: str) -> str:
     return "validation" if split == "val" else split
 
 
-def _prepare(project: Project, params: Params, more: Sequence[str], *, on_progress: Show) -> Export:
-    """Read what is to be copied: shards, what describes them and more; see that all is right."""
+def prepare(project: Project, params: Params, more: Sequence[str], *, on_progress: Show) -> Export:
+    """Read what is to be copied: shards, what describes them and more; see that all is right.
+
+    Args:
+        project: The checkout.
+        params: All settings.
+        more: Manifests and folders of scans that are to be copied, too.
+        on_progress: Told the share of the bytes that were read, 0 to 1.
+
+    Raises:
+        SharingError: If a byte is wrong.
+        ShardError: If there are no shards.
+    """
     size, source = params.preprocess.size, params.harvest.source
     shards = f"data/shards/{size}"
     index = read_index(project.shards(size))
@@ -254,28 +265,3 @@ def _compare(export: Export, copied: Mapping[str, str], *, base: str) -> None:
 
 def _ignore(read: int) -> None:
     """Take no notice of how many bytes were read."""
-
-
-@contextmanager
-def _new_folder(project: Project, target: Path) -> Iterator[Path]:
-    """Give a folder beside the target, and its name once the block has ended well."""
-    if target.exists() or target.is_symlink():
-        raise SharingError(
-            f"{target}: expected a name that is free, found something there; name another folder"
-        )
-    kept = (project.data, project.state, project.root / ".git", project.root / ".dvc")
-    for folder in kept:
-        if target.resolve().is_relative_to(folder.resolve()):
-            raise SharingError(
-                f"{target}: expected a folder outside {folder}, which holds the checkout's own "
-                "files; name another, such as one beside the checkout"
-            )
-    target = target.absolute()
-    temporary = target.with_name(f".{target.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -147,7 +147,7 @@ def check_bytes(project: Project, *, on_progress: Show) -> dict[str, str]:
             claims += claim_shards(index, folder=folder.out.path, remedy="run `photochrom verify`")
     checked = check_claims(claims, folder=project.root, complete=True, on_progress=on_progress)
     for name, index in indexes.items():
-        look_into(checked, index, folder=name, root=project.root, known={})
+        look_into(checked, index, folder=name, root=project.root)
     checked.faults += judge_unlisted(project.root, folders, checked)
     if checked.faults:
         raise SharingError(

@@ -7,6 +7,7 @@ from flows.errors import SharingError
 from flows.sharing.checking import SUMS_NAME, Checked, Claim, Fault, Show, check_claims
 from flows.sharing.claims import claim_shards, claim_sums, list_files
 from flows.sharing.verify import look_into
+from preprocess.cold import TAR_SUFFIXES
 from preprocess.errors import ShardError
 from preprocess.index import INDEX_NAME, read_index
 
@@ -46,7 +47,7 @@ def verify_folder(folder: Path, *, complete: bool, on_progress: Show) -> Checked
         claims += claim_sums(folder / SUMS_NAME, below="", remedy=_REMEDY, parted=False)
     below = "" if shards in (None, folder) else "data"
     try:
-        index = None if shards is None else read_index(shards)
+        index = None if shards is None else read_index(shards, compressed=True)
     except ShardError as exc:
         index = None
         broken = [Fault(f"{below}/{INDEX_NAME}".lstrip("/"), f"{exc}; {_REMEDY}")]
@@ -57,7 +58,7 @@ def verify_folder(folder: Path, *, complete: bool, on_progress: Show) -> Checked
     checked = check_claims(claims, folder=folder, complete=complete, on_progress=on_progress)
     checked.faults = [*broken, *checked.faults]
     if index is not None:
-        look_into(checked, index, folder=below, root=folder, known={})
+        look_into(checked, index, folder=below, root=folder)
     _look_for_strangers(folder, checked, claims, summed=summed)
     return checked
 
@@ -73,10 +74,10 @@ def _look_for_strangers(
         if name not in listed and not name.startswith((".git/", ".cache/"))
     ]
     for name in strangers:
-        if summed or name.endswith(".tar"):
+        if summed or name.endswith(TAR_SUFFIXES):
             text = "expected no such file by its manifest, found one; move it away"
             checked.faults.append(Fault(name, text))
-    if not summed and (rest := [name for name in strangers if not name.endswith(".tar")]):
+    if not summed and (rest := [name for name in strangers if not name.endswith(TAR_SUFFIXES)]):
         checked.notes.append(f"without a checksum here: {', '.join(rest)}")
 
 

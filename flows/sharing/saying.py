@@ -6,6 +6,7 @@ from rich.table import Table
 
 from flows.sharing.changes import Change, count, say_changes
 from flows.sharing.checking import Checked, to_printable
+from flows.sharing.cold import Packed
 from flows.sharing.record import Record, to_folder
 from flows.sharing.sides import Side
 
@@ -35,6 +36,26 @@ def say_checked(checked: Checked, *, name: str, seconds: float) -> str:
             what = "files of "
         lines.append(f"not here: {what}{group} (`dvc pull {whole}` brings what is missing)")
     return "\n".join(map(to_printable, [*lines, *checked.notes]))
+
+
+def say_packed(packed: Packed) -> str:
+    """Say what a copy for cold storage won and cost, and how it is used again."""
+    share = packed.zstd_bytes / max(1, packed.tar_bytes)
+    name = to_printable(str(packed.folder))
+    return (
+        f"{name}: shards of {packed.tar_bytes / 1e6:.1f} MB in {packed.zstd_bytes / 1e6:.1f} MB "
+        f"({share:.0%}), {packed.cpu_s:.1f} CPU s\n"
+        f"`photochrom verify {name}` checks it, `photochrom unpack {name} FOLDER` undoes it"
+    )
+
+
+def say_unpacked(packed: Packed) -> str:
+    """Say what came out of a copy for cold storage."""
+    return (
+        f"{to_printable(str(packed.folder))}: shards of {packed.tar_bytes / 1e6:.1f} MB from "
+        f"{packed.zstd_bytes / 1e6:.1f} MB, {packed.cpu_s:.1f} CPU s; every byte is as the index "
+        "says"
+    )
 
 
 def say_release(record: Record) -> str:

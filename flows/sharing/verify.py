@@ -1,10 +1,9 @@
 """Edge: hold all data of a checkout against its manifests."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from flows.programs import try_git
 from flows.project import Project
 from flows.sharing.checking import SUMS_NAME, Checked, Claim, Fault, Show, check_claims
 from flows.sharing.claims import (
@@ -16,16 +15,13 @@ from flows.sharing.claims import (
     list_files,
     remedy_of,
 )
-from flows.sharing.entries import Entry, list_arrays, read_arrays, sum_up
 from flows.sharing.outs import read_lock, sum_listing
-from flows.sharing.record import find_release, read_record, read_released_entries, to_folder
+from flows.sharing.record import find_release, to_folder
 from harvest.errors import HarvestError
+from preprocess.cold import SUFFIX, to_stored
 from preprocess.errors import ShardError
-from preprocess.index import INDEX_NAME, Index, Shard, read_index
-from preprocess.verify import verify_samples
-
-Known = Mapping[tuple[str, int], Entry]
-"""Samples of a release by shard and place."""
+from preprocess.index import ARRAY_NAME, INDEX_NAME, Index, Samples, Shard, read_index, read_samples
+from preprocess.verify import AGAIN, split_samples, verify_samples, verify_shard
 
 
 def verify_checkout(project: Project, source: str, *, complete: bool, on_progress: Show) -> Checked:
@@ -54,8 +50,7 @@ def verify_checkout(project: Project, source: str, *, complete: bool, on_progres
     checked = check_claims(claims, folder=root, complete=complete, on_progress=on_progress)
     checked.faults = [*found, *checked.faults]
     for folder, index in indexes.items():
-        known = _read_known(project, source, folder=folder, folders=folders)
-        look_into(checked, index, folder=folder, root=root, known=known)
+        look_into(checked, index, folder=folder, root=root)
     checked.faults += find_strangers(root, folders, claims)
     checked.faults += judge_unlisted(root, folders, checked)
     if (release := find_release(project, source)) is not None:
@@ -64,7 +59,7 @@ def verify_checkout(project: Project, source: str, *, complete: bool, on_progres
     return checked
 
 
-def look_into(checked: Checked, index: Index, *, folder: str, root: Path, known: Known) -> None:
+def look_into(checked: Checked, index: Index, *, folder: str, root: Path) -> None:
     """Look at the samples of the shards, and say of damaged ones where the damage is.
 
     Args:
@@ -72,37 +67,42 @@ def look_into(checked: Checked, index: Index, *, folder: str, root: Path, known:
         index: Of the shards.
         folder: Of the shards; "" where it is the root.
         root: Folder that is checked.
-        known: What a release says of the samples, if anything.
     """
     faulty = {fault.path: place for place, fault in enumerate(checked.faults)}
-    for shard in index.shards:
-        path = f"{folder}/{shard.name}" if folder else shard.name
+    remedy = remedy_of(folder) if folder else "fetch it again from where it came from"
+    prefix = f"{folder}/" if folder else ""
+    try:
+        samples = read_samples(root / folder, index)
+    except (ShardError, OSError) as exc:
+        samples = None
+        if prefix + ARRAY_NAME not in faulty:
+            checked.faults.append(Fault(prefix + ARRAY_NAME, f"{exc}; {remedy}"))
+    for shard, rows in split_samples(index, samples):
+        path = prefix + to_stored(shard, index)
         if not (root / path).is_file():
             continue
-        where = _find_damage(root / path, shard, known if path in faulty else {})
+        where = _find_damage(root / path, shard, rows)
         if where and path in faulty:
             fault = checked.faults[faulty[path]]
             checked.faults[faulty[path]] = replace(fault, said=f"{where}; {fault.said}")
         elif where:
-            remedy = remedy_of(folder) if folder else "fetch it again from where it came from"
             checked.faults.append(Fault(path, f"{where}; {remedy}"))
 
 
-def _find_damage(path: Path, shard: Shard, known: Known) -> str:
-    """Find the first sample that is not as it should be; "" if none is known to be."""
+def _find_damage(path: Path, shard: Shard, samples: Samples | None) -> str:
+    """Find the first sample that is not as it should be; "" if none is known to be.
+
+    The checksum of a tar was compared before; that of one within a compressed file was not.
+    """
     try:
-        verify_samples(path, shard)
+        if path.suffix == SUFFIX:
+            verify_shard(path, shard, samples)
+        else:
+            with path.open("rb") as stream:
+                verify_samples(stream, shard, samples, where=str(path))
     except (ShardError, OSError) as exc:
-        said = str(exc).removeprefix(f"{path}: ").removesuffix("; run photochrom shards again")
+        said = str(exc).removeprefix(f"{path}: ").removesuffix(AGAIN)
         return f"damaged at {said}" if said.startswith("sample ") else said
-    with path.open("rb") as stream:
-        for place in range(shard.samples):
-            entry, start = known.get((shard.name, place)), place * shard.stride
-            if entry and sum_up(read_arrays(stream, start, list_arrays(shard))) != entry.sha256:
-                return (
-                    f"damaged at sample {place}, byte {start}: other pixels of {entry.key} than "
-                    "released"
-                )
     return ""
 
 
@@ -131,17 +131,6 @@ def _read_indexes(root: Path, folders: Sequence[Folder], faults: list[Fault]) ->
             except ShardError as exc:
                 faults.append(Fault(f"{path}/{INDEX_NAME}", f"{exc}; {remedy_of(path)}"))
     return indexes
-
-
-def _read_known(project: Project, source: str, *, folder: str, folders: Sequence[Folder]) -> Known:
-    """Read what a release says of the samples of a folder, if it is of these very shards."""
-    if try_git(project.root, "rev-parse", "--verify", "--quiet", "HEAD") is None:
-        return {}
-    record = read_record(project.root, "HEAD", source)
-    if record is None or (folder, record.shards) not in {(f.out.path, f.out.md5) for f in folders}:
-        return {}
-    entries = read_released_entries(project.root, "HEAD", source)
-    return {(entry.shard, entry.index): entry for entry in entries}
 
 
 def find_strangers(

@@ -3,6 +3,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.console import Console
 from flows.account import Line, read_account, to_table
 from flows.project import Project
 from harvest.manifest import CATALOG_SCHEMA, SCANS_SCHEMA, read_manifest, write_manifest
-from preprocess.index import Index, Member, Shard, write_index
+from preprocess.index import SAMPLE_DTYPE, Described, Member, Shard, to_index, write_index
 from preprocess.manifest import CROPS_SCHEMA, GROUPS_SCHEMA, PAIRS_SCHEMA, SAMPLES_SCHEMA
 from preprocess.samples import to_layout
 
@@ -89,7 +90,8 @@ def write_model(project: Project, shards: dict[str, str]) -> None:
         size_bytes=-(-(layout.stride + 1024) // 10240) * 10240,
         sha256="0" * 64,
     )
-    write_index(project.shards(SIZE), Index(SIZE, (shard,)))
+    samples = np.zeros(shard.samples, SAMPLE_DTYPE)
+    write_index(project.shards(SIZE), *to_index(SIZE, [Described(shard, samples)]))
     (project.data / "model").mkdir()
     (project.data / "model" / "model.json").write_text(json.dumps({"shards": shards}))
 
@@ -142,6 +144,42 @@ def test_a_model_of_other_shards_is_a_fault(project: Project) -> None:
     write_model(project, {"train-000000.tar": "1"})
     lines = {line.stage: line for line in read_account(project, size=SIZE)}
     assert "not trained on these shards" in lines["train"].fault
+
+
+def test_a_model_of_foreign_samples_needs_no_shards_and_says_how_many(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    (project.data / "model").mkdir(parents=True)
+    record = {"data": "webdataset", "samples": {"train": 70, "val": 8}, "shards": {}}
+    (project.data / "model" / "model.json").write_text(json.dumps(record))
+    lines = read_account(project, size=SIZE)
+    (line,) = (line for line in lines if line.stage == "train")
+    assert (line.seen, line.passed) == (78, 78)
+    assert not any(line.fault for line in lines)
+
+
+def test_an_index_that_counts_otherwise_is_a_fault(project: Project) -> None:
+    write_model(project, {"train-000000.tar": "0" * 64})
+    path = project.shards(SIZE) / "samples.parquet"
+    (row,) = read_manifest(path, SAMPLES_SCHEMA)
+    write_manifest(path, [row, row | {"key": "a-2", "index": 1}], SAMPLES_SCHEMA)
+    write_manifest(
+        project.data / "crops.parquet",
+        [fill(CROPS_SCHEMA, scan_id="a.1", role="colour", state="cropped")] * 2,
+        CROPS_SCHEMA,
+    )
+    lines = {line.stage: line for line in read_account(project, size=SIZE)}
+    assert (
+        "index.json has 1 samples in train-000000.tar, samples.parquet 2" in lines["shards"].fault
+    )
+
+
+def test_an_index_of_an_older_version_is_a_fault_and_stops_no_stage(project: Project) -> None:
+    write_model(project, {"train-000000.tar": "0" * 64})
+    path = project.shards(SIZE) / "index.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 1}))
+    lines = {line.stage: line for line in read_account(project, size=SIZE)}
+    for stage in ("shards", "train"):
+        assert "expected version 2, got 1; run photochrom shards again" in lines[stage].fault
 
 
 def test_an_evaluation_that_missed_a_sample_is_a_fault(project: Project) -> None:

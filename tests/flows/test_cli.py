@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [stage.name for stage in STAGES]
 COMMANDS += ["status", "colorize", "summary", "replica", "plan", "review", "ui", "down"]
 LINES, COLUMNS = 24, 80
-LISTED = 32
+LISTED = 34
 """Lines of the list of all commands, which grows."""
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from preprocess.composition import Manifests, count_composition
 from preprocess.index import Index
 from preprocess.planning import Plan, Settings, plan_shards
-from preprocess.samples import Sample
+from preprocess.samples import Sample, to_layout
 from preprocess.shards import finish_shards, make_sample, write_shard
 from preprocess.split import Split
 from tests.preprocess.manifests import Rows, make_crop, make_manifests, make_pair, make_scan
@@ -46,7 +46,8 @@ def make_folder(
 ) -> Folder:
     """Draw prints below `data`, and write their shards."""
     manifests = _draw_prints(data)
-    settings = Settings(size=size, fit=fit, inset=0.0, caption="keep", shard_bits=1)
+    two = 2 * to_layout(size, paired=False).stride / 1e6
+    settings = Settings(size=size, fit=fit, inset=0.0, caption="keep", shard_mb=two)
     released = {scan_id: (scan_id, split) for scan_id, split in SPLITS.items()}
     plan = plan_shards(manifests, settings, released=released)
     out = data / "shards" / str(size)

@@ -22,7 +22,7 @@ Scene = Callable[..., np.ndarray]
 Store = Callable[[str, np.ndarray], str]
 
 SIZE = 64
-SETTINGS = Settings(size=SIZE, fit="pad", inset=0.0, caption="keep", shard_bits=1)
+SETTINGS = Settings(size=SIZE, fit="pad", inset=0.0, caption="keep", shard_mb=0.07)
 WIDTH, HEIGHT = 120, 90
 
 

@@ -14,7 +14,7 @@ from preprocess.samples import SampleInfo
 from preprocess.split import Move, Split
 
 SIZE = 32
-SETTINGS = Settings(size=SIZE, fit="pad", inset=0.006, caption="keep", shard_bits=2)
+SETTINGS = Settings(size=SIZE, fit="pad", inset=0.006, caption="keep", shard_mb=256)
 SOURCES = ("sample", "loc", "folder", "")
 
 
@@ -53,7 +53,9 @@ def make_row(key: str, **change: Any) -> SampleRow:
 
 
 INDEX = Index(
-    SIZE, (make_shard("test-000000.tar", samples=1), make_shard("train-000003.tar", samples=2))
+    SIZE,
+    (make_shard("test-000000.tar", samples=1), make_shard("train-000003.tar", samples=2)),
+    array_sha256="0" * 64,
 )
 ROWS = [
     make_row("a"),
@@ -178,7 +180,7 @@ def test_the_front_matter_changes_with_the_shards() -> None:
     [(999, "n<1K"), (1_000, "1K<n<10K"), (10_000, "10K<n<100K"), (1_000_000, "1M<n<10M")],
 )
 def test_the_size_has_hugging_faces_name(samples: int, category: str) -> None:
-    index = Index(SIZE, (make_shard("train-000000.tar", samples=samples),))
+    index = Index(SIZE, (make_shard("train-000000.tar", samples=samples),), "0" * 64)
     assert read_front(make_card(index=index))["size_categories"] == [category]
 
 
@@ -190,7 +192,7 @@ def test_every_field_and_column_is_explained() -> None:
 
 
 def test_no_shards_have_a_card_too() -> None:
-    card = make_card(index=Index(SIZE, ()), rows=[])
+    card = make_card(index=Index(SIZE, (), "0" * 64), rows=[])
     assert "0 samples are written and 0 rejected;" in card
     assert read_front(card)["configs"] == []
 

@@ -59,6 +59,7 @@ def test_the_metadata_validates_without_a_warning(
     assert str(metadata.date_published.date()) == "2016-04-21"
     assert [one.name for one in metadata.file_objects] == [
         "samples.parquet",
+        "index.npy",
         *(shard.name for shard in made.index.shards),
     ]
 
@@ -120,7 +121,10 @@ def test_a_damaged_shard_is_refused_by_its_checksum(
 
 def write(made: Composition, *, index: Index | None = None) -> str:
     return to_croissant(
-        index or Index(32, ()), made=made, samples_name="samples.parquet", samples_sha256="0" * 64
+        index or Index(32, (), array_sha256="0" * 64),
+        made=made,
+        samples_name="samples.parquet",
+        samples_sha256="0" * 64,
     )
 
 
@@ -135,7 +139,9 @@ def test_the_same_data_set_gives_the_same_bytes(folder: Folder) -> None:
 def test_every_file_has_its_checksum_and_every_column_its_meaning(folder: Folder) -> None:
     record = json.loads((folder.path / "croissant.json").read_text())
     sums = {node["name"]: node["sha256"] for node in record["distribution"] if "sha256" in node}
-    assert sums.keys() == {"samples.parquet", *(shard.name for shard in folder.index.shards)}
+    shards = {shard.name for shard in folder.index.shards}
+    assert sums.keys() == {"samples.parquet", "index.npy", *shards}
+    assert sums["index.npy"] == folder.index.array_sha256
     assert all(sums[shard.name] == shard.sha256 for shard in folder.index.shards)
     table = next(node for node in record["recordSet"] if node["@id"] == "samples")
     assert [field["name"] for field in table["field"]] == list(COLUMNS)

@@ -1,4 +1,5 @@
 import hashlib
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from preprocess.planning import Plan, Settings, plan_shards
 from preprocess.register import map_points
+from preprocess.samples import to_layout
+from preprocess.shard_names import choose_bits
 from preprocess.split import Move, Split, find_split
 from tests.preprocess.manifests import (
     ALIGNED,
@@ -18,7 +21,14 @@ from tests.preprocess.manifests import (
     make_pair,
 )
 
-SETTINGS = Settings(size=64, fit="pad", inset=0.0, caption="keep", shard_bits=2)
+SETTINGS = Settings(size=64, fit="pad", inset=0.0, caption="keep", shard_mb=256)
+
+
+STRIDE = to_layout(64, paired=False).stride
+
+
+def count(made: Plan) -> Counter[str]:
+    return Counter(job.info.split for shard in made.shards for job in shard.jobs)
 
 
 def plan(crops: list[Rows], *pairs: Rows, layout: Settings = SETTINGS) -> Plan:
@@ -42,11 +52,16 @@ def test_a_view_never_crosses_splits(view_of: dict[str, str]) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sets(ids, min_size=1, max_size=40), ids, st.integers(0, 4))
-def test_one_scan_more_changes_one_shard(scans: set[str], extra: str, shard_bits: int) -> None:
-    layout = replace(SETTINGS, shard_bits=shard_bits)
+@given(st.sets(ids, min_size=1, max_size=40), ids, st.floats(1, 50))
+def test_one_scan_more_changes_one_shard(scans: set[str], extra: str, strides: float) -> None:
+    layout = replace(SETTINGS, shard_mb=strides * STRIDE / 1e6)
     before = plan([make_crop(scan) for scan in scans - {extra}], layout=layout)
     after = plan([make_crop(scan) for scan in scans | {extra}], layout=layout)
+    bits = [choose_bits(count(made), size=64, shard_mb=layout.shard_mb) for made in (before, after)]
+    if bits[0] != bits[1]:
+        # A doubling: every shard that has two halves is written anew, once.
+        assert bits[1] == bits[0] + 1
+        return
     changed = {shard.name: shard for shard in after.shards if shard not in before.shards}
     assert len(changed) == 1
     assert extra in {job.info.scan_id for job in next(iter(changed.values())).jobs}
@@ -55,17 +70,21 @@ def test_one_scan_more_changes_one_shard(scans: set[str], extra: str, shard_bits
 
 
 def test_the_hash_of_the_key_gives_shard_and_place() -> None:
-    shards = plan([make_crop(f"ppmsc.{number:05d}") for number in range(200)]).shards
+    crops = [make_crop(f"ppmsc.{number:05d}") for number in range(200)]
+    layout = replace(SETTINGS, shard_mb=60 * STRIDE / 1e6)  # of which train has some 160
+    shards = plan(crops, layout=layout).shards
     assert [shard.name for shard in shards] == sorted(shard.name for shard in shards)
     for shard in shards:
         digests = [hashlib.sha256(job.info.key.encode()).hexdigest() for job in shard.jobs]
         assert digests == sorted(digests)
         assert {int(digest[0], 16) >> 2 for digest in digests} == {int(shard.name[-10:-4])}
+    assert [shard.name for shard in shards if shard.split == "train"] == [
+        f"train-{number:06d}.tar" for number in range(4)
+    ]
 
 
-def test_no_bits_make_one_shard_a_split() -> None:
-    layout = replace(SETTINGS, shard_bits=0)
-    shards = plan([make_crop(f"scan{number}") for number in range(100)], layout=layout).shards
+def test_what_fits_lies_in_one_shard_a_split() -> None:
+    shards = plan([make_crop(f"scan{number}") for number in range(100)]).shards
     assert [shard.name for shard in shards] == [
         "test-000000.tar",
         "train-000000.tar",
@@ -78,7 +97,7 @@ def test_a_pair_is_cut_like_its_print_and_keeps_its_views_split() -> None:
     negative = make_crop(
         "n.1", role="negative", view_id="c.1", width=300, height=200, corners=whole
     )
-    layout = replace(SETTINGS, inset=0.02, shard_bits=0)
+    layout = replace(SETTINGS, inset=0.02)
     shards = plan([make_crop("c.1"), negative], make_pair("n.1", "c.1"), layout=layout).shards
     (pair,) = next(shard for shard in shards if shard.split == "pairs").jobs
     (colour,) = next(shard for shard in shards if shard.split != "pairs").jobs
@@ -95,8 +114,7 @@ def test_a_pair_is_cut_like_its_print_and_keeps_its_views_split() -> None:
 
 def test_a_pair_shows_nothing_of_the_negatives_mount() -> None:
     negative = make_crop("n.1", role="negative", view_id="c.1", width=300, height=200)
-    layout = replace(SETTINGS, shard_bits=0)
-    shards = plan([make_crop("c.1"), negative], make_pair("n.1", "c.1"), layout=layout).shards
+    shards = plan([make_crop("c.1"), negative], make_pair("n.1", "c.1")).shards
     (pair,) = next(shard for shard in shards if shard.split == "pairs").jobs
     assert pair.negative is not None
     left, top, right, bottom = (negative["corners"][place] for place in (0, 1, 4, 5))

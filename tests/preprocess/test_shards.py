@@ -32,7 +32,7 @@ from tests.preprocess.prints import (
     read_sample,
 )
 
-WHOLE = replace(SETTINGS, shard_bits=0)
+WHOLE = replace(SETTINGS, shard_mb=256)
 
 
 @pytest.fixture
@@ -50,7 +50,8 @@ def test_the_same_prints_give_the_same_bytes_with_any_number_of_processes(
     prints.write(tmp_path / "one")
     prints.write(tmp_path / "two", processes=2)
     first = read_bytes(tmp_path / "one")
-    assert {"croissant.json", "index.json", "samples.parquet", "README.md"} < set(first)
+    described = {"croissant.json", "index.json", "index.npy", "samples.parquet", "README.md"}
+    assert described < set(first)
     assert read_bytes(tmp_path / "two") == first
     prints.write(tmp_path / "one")
     assert read_bytes(tmp_path / "one") == first
@@ -185,6 +186,7 @@ def test_shards_that_the_plan_does_not_hold_are_removed(prints: Prints, tmp_path
         "README.md",
         "croissant.json",
         "index.json",
+        "index.npy",
         "samples.parquet",
     ]
     assert verify_shards(tmp_path / "out") == index
@@ -228,7 +230,7 @@ def test_a_full_disk_leaves_the_old_shard_and_no_half_of_a_new_one(
     assert {path.name: path.read_bytes() for path in out.iterdir()} == {
         shard.name: b"the old shard"
     }
-    assert write_shard(shard, data=tmp_path, out=out).shard is not None
+    assert write_shard(shard, data=tmp_path, out=out).described is not None
 
 
 @pytest.mark.parametrize("kind", ["jpg", "tif", "png"])
@@ -253,7 +255,7 @@ def test_a_large_scan_is_averaged_in_light(prints: Prints, tmp_path: Path, kind:
 def test_the_index_is_what_the_layout_says(prints: Prints, tmp_path: Path) -> None:
     assert prints.write(tmp_path / "out") == read_index(tmp_path / "out")
     record = json.loads((tmp_path / "out" / "index.json").read_text())
-    assert (record["version"], record["size"]) == (1, SIZE)
+    assert (record["version"], record["size"], record["compression"]) == (2, SIZE, None)
     pairs = next(shard for shard in record["shards"] if shard["split"] == "pairs")
     assert [member["suffix"] for member in pairs["members"]] == ["lab.npy", "bw.npy"]
     assert pairs["members"][0]["offset"] == 512 + 1024 + 512 + 128

@@ -23,7 +23,7 @@ from tests.preprocess import hostile
 from tests.preprocess.manifests import make_manifests
 
 GOOD = "scans/good.png"
-SETTINGS = Settings(size=64, fit="pad", inset=0.0, shard_bits=0, caption="keep")
+SETTINGS = Settings(size=64, fit="pad", inset=0.0, caption="keep", shard_mb=256)
 EXTRA_BYTES = 768 << 20
 """Memory that the scans may take beyond what the process holds once everything is imported."""
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from preprocess.index import Index, describe_shard, write_index
+from preprocess.index import describe_shard, to_index, write_index
 from preprocess.samples import Sample, SampleInfo, to_members
 from train.params import TrainParams
+from train.run import Inputs
 
 SIZE = 64
 
@@ -88,7 +89,7 @@ def write_tar(path: Path, samples: Sequence[Sample]) -> None:
 def write_shards(folder: Path, *, size: int = SIZE, **splits: Sequence[int]) -> Path:
     """Write a folder of toy shards: for each split the sizes of its shards."""
     folder.mkdir(parents=True)
-    entries = []
+    described = []
     number = 0
     for split, counts in sorted(splits.items()):
         for place, count in enumerate(counts):
@@ -98,12 +99,16 @@ def write_shards(folder: Path, *, size: int = SIZE, **splits: Sequence[int]) -> 
             number += count
             path = folder / f"{split}-{place:06d}.tar"
             write_tar(path, samples)
-            entries.append(
+            described.append(
                 describe_shard(path, name=path.name, split=split, samples=count, size=size)
             )
-    entries.sort(key=lambda shard: shard.name)
-    write_index(folder, Index(size, tuple(entries)))
+    write_index(folder, *to_index(size, described))
     return folder
+
+
+def to_inputs(shards: Path, *, data: str | None = None) -> Inputs:
+    """Name a folder of toy shards, or foreign tars in place of it, as what a run reads."""
+    return Inputs(shards, SIZE, shards.parent / "indexes", data)
 
 
 @pytest.fixture

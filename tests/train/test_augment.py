@@ -6,6 +6,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from train.augment import SMALLEST_CROP, Augmentation, Batch, make_batch
+from train.partition import make_partition
 
 HOW = Augmentation(seed=5, input=32, degrade=0.0, dropout=0.0, channels=8)
 BOX = (8, 0, 56, 64)
@@ -74,6 +75,25 @@ def test_a_sample_is_cut_alike_whatever_batch_it_falls_into() -> None:
         assert torch.allclose(
             getattr(whole, field.name)[2:3], getattr(part, field.name), atol=1e-4
         ), field.name
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 5])
+def test_a_sample_is_cut_alike_whatever_rank_it_falls_to(world_size: int) -> None:
+    lab, valid = make_ramps(12)
+    lab[::2, :, :, 0] += 9
+    valid[1::2] = torch.tensor((16, 8, 40, 56))
+    how = replace(HOW, degrade=0.7, dropout=0.3)
+    partition = make_partition(12, batch=10, seed=3)
+    whole = make_batch(lab, valid, samples_B=torch.arange(12), epoch=1, how=how)
+    for rank in range(world_size):
+        mine = torch.from_numpy(partition.rank_batch(1, rank=rank, world_size=world_size))
+        part = make_batch(lab[mine], valid[mine], samples_B=mine, epoch=1, how=how)
+        # What is drawn is the same to the bit; what convolutions make of it, to their rounding.
+        assert torch.equal(part.keep_BC, whole.keep_BC[mine])
+        assert torch.equal(part.yfrac_BH, whole.yfrac_BH[mine])
+        assert torch.equal(part.picture_B3HW[:, 1:], whole.picture_B3HW[mine, 1:])
+        assert torch.allclose(part.l_B1HW, whole.l_B1HW[mine], atol=1e-4)
+        assert torch.allclose(part.ab_B2HW, whole.ab_B2HW[mine], atol=1e-4)
 
 
 def test_epochs_cut_differently() -> None:

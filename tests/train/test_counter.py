@@ -25,6 +25,20 @@ def test_a_samples_numbers_do_not_depend_on_the_samples_beside_it() -> None:
     assert torch.equal(together[1:2], alone)
 
 
+def test_the_last_number_that_a_sample_can_have_counts_like_the_first() -> None:
+    last = torch.tensor([0, 2**32 - 1])
+    drawn = uniform(last, 2000, key=11)
+    assert drawn.min() >= 0 and drawn.max() < 1
+    assert drawn.mean(dim=1).tolist() == pytest.approx([0.5, 0.5], abs=0.03)
+    assert not torch.equal(drawn[0], drawn[1])
+
+
+def test_keys_of_integers_are_those_of_tensors() -> None:
+    for epoch, stream, seed in ((0, 0, 0), (3, 2, 2**32 - 1), (2**32 - 1, 3, 7)):
+        word, _ = philox(torch.tensor([epoch]), torch.tensor([stream]), key=seed)
+        assert make_key(seed, epoch, stream=stream) == word.item()
+
+
 def test_streams_epochs_and_seeds_have_keys_of_their_own() -> None:
     keys = {
         make_key(seed, epoch, stream=stream)

@@ -1,5 +1,7 @@
 import csv
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests.train.conftest import SIZE, MakeParams, MakeShards, make_picture
+from tests.train.conftest import REMOTE, SIZE, MakeParams, MakeShards, make_picture, to_inputs
 from train.errors import DataError
 from train.export import TOLERANCE, compare_onnx
 from train.job import train_run
@@ -31,11 +33,15 @@ def read_events(run: Run) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def make_run(make_params: MakeParams, make_shards: MakeShards, tmp_path: Path) -> Any:
-    def make(name: str = "run", *, shards: Path | None = None, **changed: Any) -> Run:
+    def make(
+        name: str = "run", *, shards: Path | None = None, data: str | None = None, **changed: Any
+    ) -> Run:
         prepare_run(
             tmp_path / name,
             make_params(**changed),
-            shards=shards or make_shards(f"shards-{name}", train=[5, 4], val=[3]),
+            inputs=to_inputs(
+                shards or make_shards(f"shards-{name}", train=[5, 4], val=[3]), data=data
+            ),
             checkpoints_root=tmp_path / f"checkpoints-{name}",
         )
         return read_run(tmp_path / name)
@@ -82,15 +88,82 @@ def test_the_record_says_what_the_model_came_from(make_run: Any) -> None:
 def test_the_same_run_gives_the_same_bytes_stopped_or_not(make_run: Any) -> None:
     whole, stopped = make_run("whole"), make_run("stopped")
     assert train_run(whole, ALONE, stop=lambda: False)
-    asked = iter([False, False, True])
+    asked = iter([False, False, True, False])
     assert not train_run(stopped, ALONE, stop=lambda: next(asked))
     assert not (stopped.folder / "result").exists()
-    assert read_events(stopped)[-1] == {"event": "stopped", "step": 3, "of": 6}
+    last = read_events(stopped)[-1]
+    assert 0 <= last.pop("data_wait") <= 1
+    # What is asked in a step is heard when the next one is queued.
+    assert last == {"event": "stopped", "step": 4, "of": 6}
     assert train_run(stopped, ALONE, stop=lambda: False)
-    assert [event["step"] for event in read_events(stopped) if event["event"] == "start"] == [0, 3]
+    assert [event["step"] for event in read_events(stopped) if event["event"] == "start"] == [0, 4]
     for name in FILES:
         left, right = (run.folder / "result" / name for run in (whole, stopped))
         assert left.read_bytes() == right.read_bytes(), name
+
+
+def read_weights(run: Run) -> bytes:
+    assert train_run(run, ALONE, stop=lambda: False)
+    return (run.folder / "result" / "model.safetensors").read_bytes()
+
+
+def test_a_line_says_where_the_samples_are_held_and_the_last_how_long_they_were_waited_for(
+    make_run: Any,
+) -> None:
+    run = make_run()
+    read_weights(run)
+    events = read_events(run)
+    assert events[0]["event"] == "note"
+    assert re.fullmatch(
+        r"samples: 12 of 64 px are 0\.00 GB, held on the device: within half of [\d.]+ GB free",
+        events[0]["message"],
+    )
+    assert events[-1]["event"] == "done" and 0 <= events[-1]["data_wait"] <= 1
+    for name in ("model.json", "curve.csv"):
+        assert "data_wait" not in (run.folder / "result" / name).read_text()
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_any_webdataset_trains_the_model_that_shards_of_the_same_samples_do(
+    make_run: Any, tmp_path: Path, scheme: str
+) -> None:
+    whole = make_run("whole")
+    weights = read_weights(whole)
+    # They lie elsewhere, and the pipeline has made no shards.
+    data = f"{scheme}{whole.inputs.shards}/{{train-000000,train-000001,val-000000}}.tar"
+    foreign = make_run(
+        "foreign",
+        shards=tmp_path / "nowhere" / "64",
+        data=data,
+        residence="stream",
+        remote=REMOTE | {"folder": str(tmp_path / "scratch")},
+    )
+    assert read_weights(foreign) == weights
+    said = [event["message"] for event in read_events(foreign) if event["event"] == "note"]
+    assert "streamed, as train.residence says" in said[0]
+    assert "photochrom pack" in said[1]
+    ours, theirs = (
+        json.loads((run.folder / "result" / "model.json").read_text()) for run in (whole, foreign)
+    )
+    assert (ours["data"], theirs["data"]) == ("shards", "webdataset")
+    assert ours["shards"].keys() == theirs["shards"].keys()
+    assert str(tmp_path) not in json.dumps(theirs)
+
+
+@pytest.mark.parametrize("residence", ["device", "stream"])
+def test_shards_from_afar_train_the_same_model(
+    make_run: Any, tmp_path: Path, residence: str
+) -> None:
+    whole = make_run("whole")
+    weights = read_weights(whole)
+    near = tmp_path / "near" / "64"
+    near.mkdir(parents=True)
+    for name in ("index.json", "index.npy"):
+        shutil.copy(whole.inputs.shards / name, near)
+    remote = REMOTE | {"url": whole.inputs.shards.as_uri(), "folder": str(tmp_path / "scratch")}
+    afar = make_run("afar", shards=near, remote=remote, residence=residence)
+    assert read_weights(afar) == weights
+    assert len(list((tmp_path / "scratch").glob("*.tar"))) == 3
 
 
 def test_a_damaged_checkpoint_costs_the_way_from_the_one_before(make_run: Any) -> None:
@@ -100,7 +173,7 @@ def test_a_damaged_checkpoint_costs_the_way_from_the_one_before(make_run: Any) -
     (run.checkpoints / "step-00000006" / "state.json").write_text("{")
     train_run(run, ALONE, stop=lambda: False)
     notes = [event["message"] for event in read_events(run) if event["event"] == "note"]
-    assert len(notes) == 1 and "step-00000006: damaged checkpoint" in notes[0]
+    assert sum("step-00000006: damaged checkpoint" in note for note in notes) == 1
     assert [event["step"] for event in read_events(run) if event["event"] == "start"] == [0, 4]
     assert (run.folder / "result" / "model.safetensors").read_bytes() == weights
 

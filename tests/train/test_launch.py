@@ -11,7 +11,7 @@ import psutil
 import pytest
 import torch
 
-from tests.train.conftest import MakeParams, MakeShards
+from tests.train.conftest import MakeParams, MakeShards, to_inputs
 from train.errors import TrainError
 from train.job import train_run
 from train.launch import launch_local
@@ -27,7 +27,7 @@ def make_run(make_params: MakeParams, make_shards: MakeShards, tmp_path: Path) -
         prepare_run(
             tmp_path / name,
             make_params(**changed),
-            shards=make_shards(f"shards-{name}", train=[5, 4], val=[3]),
+            inputs=to_inputs(make_shards(f"shards-{name}", train=[5, 4], val=[3])),
             checkpoints_root=tmp_path / f"checkpoints-{name}",
         )
         return read_run(tmp_path / name)
@@ -43,16 +43,22 @@ def find_ranks(run: Run) -> list[psutil.Process]:
     return found
 
 
-def test_two_processes_learn_what_one_learns(make_run: Any) -> None:
+def test_two_processes_go_on_where_one_stopped_and_learn_what_it_would_have(
+    make_run: Any,
+) -> None:
     # A batch of 5 falls unevenly, 2 and 3.
     changed = {"steps": 4, "batch": 5, "degrade": 0.2}
     one, two = make_run("one", **changed), make_run("two", **changed)
     torch.set_num_threads(1)
     train_run(one, ALONE, stop=lambda: False)
+    assert not train_run(two, ALONE, stop=lambda: True)
     events: list[dict[str, Any]] = []
     launch_local(two.folder, processes=2, threads=1, on_progress=events.append)
-    assert [events[0]["event"], events[-1]["event"]] == ["start", "done"]
-    assert events[0]["processes"] == 2
+    assert [event["event"] for event in (*events[:2], events[-1])] == ["note", "start", "done"]
+    assert "held on the device" in events[0]["message"]
+    assert "each of 2 processes" in events[0]["message"]
+    assert (events[1]["processes"], events[1]["step"]) == (2, 2)
+    assert 0 <= events[-1]["data_wait"] <= 1
     curves = [(run.folder / "result" / "curve.csv").read_text().split() for run in (one, two)]
     for left, right in zip(*curves, strict=True):
         if left[0].isdigit():
@@ -64,7 +70,7 @@ def test_two_processes_learn_what_one_learns(make_run: Any) -> None:
 
 def test_a_rank_that_fails_says_why(make_run: Any) -> None:
     run = make_run("run")
-    (run.shards / "train-000000.tar").unlink()
+    (run.inputs.shards / "train-000000.tar").unlink()
     with pytest.raises(TrainError, match=r"(?s)rank 0 .* ended with code 1; .*found none; run"):
         launch_local(run.folder, processes=1, threads=1, on_progress=lambda _: None)
     assert not find_ranks(run)
@@ -96,7 +102,7 @@ def test_a_rank_that_is_told_to_stop_while_it_still_loads_saves_its_state(make_r
         assert not (run.folder / "progress.jsonl").exists()
         rank.terminate()
     assert rank.returncode == STOPPED
-    assert [saved.name for saved in run.checkpoints.iterdir()] == ["step-00000001"]
+    assert [saved.name for saved in run.checkpoints.iterdir()] == ["step-00000002"]
 
 
 def catches(pid: int, number: signal.Signals) -> bool:

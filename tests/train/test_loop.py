@@ -1,15 +1,22 @@
 import math
+from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.train.conftest import MakeParams, MakeShards
-from train.data import Held, hold, open_split
+from tests.train.streaming.fakes import FakeSource
+from train.data import open_split
 from train.errors import TrainError
-from train.loop import Job, fit, learning_rate
+from train.loop import Job, describe, fit, learning_rate, to_batch, train_step
 from train.params import TrainParams
 from train.state import TrainState, make_state, pack, unpack
+from train.streaming.residence import Residence
+from train.streaming.samples import Samples, hold
 from train.table import fit_table
 from train.world import World
 
@@ -26,15 +33,31 @@ def _deterministic() -> None:
 
 
 @pytest.fixture
-def splits(make_shards: MakeShards) -> tuple[Held, Held]:
+def splits(make_shards: MakeShards) -> tuple[Samples, Samples]:
     folder = make_shards(train=[6, 5], val=[3])
-    return hold(open_split(folder, "train"), CPU), hold(open_split(folder, "val"), CPU)
+    return open_samples(folder, "train"), open_samples(folder, "val")
 
 
-def make_table(held: Held) -> Tensor:
-    pictures = [lab.numpy() for lab in held.lab_NSS3]
-    boxes = [(top, left, bottom, right) for top, left, bottom, right in held.valid_N4.tolist()]
-    return torch.from_numpy(fit_table(pictures, boxes))
+def open_samples(
+    folder: Path,
+    name: str,
+    *,
+    residence: Residence = "device",
+    read: Literal["map", "pread"] = "map",
+    ahead: int = 2,
+) -> Samples:
+    return hold(open_split(folder, name, read=read), residence, device=CPU, ahead=ahead)
+
+
+def make_table(samples: Samples) -> Tensor:
+    with samples.read([np.arange(len(samples))], largest=len(samples)) as feed:
+        batch = next(feed)
+        boxes = [(top, left, bottom, right) for top, left, bottom, right in batch.valid_B4.tolist()]
+        return torch.from_numpy(fit_table(batch.lab_BSS3.numpy(), boxes))
+
+
+WAITS = {"aten._local_scalar_dense.default", "aten.lift_fresh.default", "aten.nonzero.default"}
+"""What waits for a GPU: a number read back, a constant sent there, a shape that values decide."""
 
 
 class Desk:
@@ -50,7 +73,9 @@ class Desk:
         self.asked += 1
         return self.asked == self.stop_after
 
-    def job(self, params: TrainParams, splits: tuple[Held, Held], world: World = ALONE) -> Job:
+    def job(
+        self, params: TrainParams, splits: tuple[Samples, Samples], world: World = ALONE
+    ) -> Job:
         return Job(
             params=params,
             train=splits[0],
@@ -72,7 +97,7 @@ def assert_same(one: TrainState, other: TrainState) -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(
-    make_params: MakeParams, splits: tuple[Held, Held], precision: str
+    make_params: MakeParams, splits: tuple[Samples, Samples], precision: str
 ) -> None:
     params = make_params(precision=precision, steps=7, validate_every=2)
     table = make_table(splits[0])
@@ -82,15 +107,66 @@ def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(
     first = make_state(params, table, device=CPU)
     desk = Desk(stop_after=3)
     assert not fit(first, desk.job(params, splits))
-    assert (first.step, desk.saved) == (3, [2, 3])
+    # What is asked in step 3 is heard when step 4 is queued.
+    assert (first.step, desk.saved) == (4, [2, 4])
     second = make_state(params, table, device=CPU)
     unpack(pack(first), second)
     assert fit(second, Desk().job(params, splits))
     assert_same(second, whole)
 
 
+@pytest.mark.parametrize("window", [None, 5])
+def test_weights_do_not_depend_on_where_samples_are_held_or_how_they_are_read(
+    make_params: MakeParams, make_shards: MakeShards, window: int | None
+) -> None:
+    folder, params = make_shards(train=[6, 5], val=[3]), make_params(steps=5, window=window)
+
+    def run(**how: Any) -> TrainState:
+        splits = open_samples(folder, "train", **how), open_samples(folder, "val", **how)
+        state = make_state(params, make_table(splits[0]), device=CPU)
+        assert fit(state, Desk().job(params, splits))
+        return state
+
+    whole = run()
+    assert_same(run(residence="host", ahead=1), whole)
+    assert_same(run(residence="stream", ahead=1), whole)
+    assert_same(run(residence="stream", ahead=4, read="pread"), whole)
+
+
+class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Lists what is asked of torch."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.asked: list[str] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> object:
+        self.asked.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_step_reads_nothing_back_and_copies_nothing_to_the_device(
+    make_params: MakeParams, splits: tuple[Samples, Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = make_params(steps=100, warmup=0.0)
+    state, asked = make_state(params, make_table(splits[0]), device=CPU), []
+    job = Desk().job(params, splits)
+    # It reads its own count of steps, which lies in memory wherever the weights do.
+    monkeypatch.setattr(state.optimizer, "step", lambda: None)
+    for count in (2, 2, 5):
+        with splits[0].read([np.arange(count)], largest=count) as feed, Watch() as watch:
+            batch = to_batch(next(feed), epoch=0, how=describe(state, params))
+            train_step(state, batch, network=state.model, job=job, global_batch=count)
+        asked.append(watch.asked)
+    # The first step makes what lasts, such as constants.
+    assert asked[1] == asked[2]
+    assert not [name for name in asked[1] if name in WAITS]
+
+
 def test_the_network_learns_what_the_table_cannot_know(
-    make_params: MakeParams, splits: tuple[Held, Held]
+    make_params: MakeParams, splits: tuple[Samples, Samples]
 ) -> None:
     params = make_params(steps=40, batch=8, warmup=0.1, validate_every=20, lr=4e-3, degrade=0.1)
     desk = Desk()
@@ -103,7 +179,7 @@ def test_the_network_learns_what_the_table_cannot_know(
 
 
 def test_the_best_average_is_kept_and_the_curve_has_a_row_for_each_validation(
-    make_params: MakeParams, splits: tuple[Held, Held]
+    make_params: MakeParams, splits: tuple[Samples, Samples]
 ) -> None:
     params = make_params(steps=5, validate_every=2)
     desk = Desk()
@@ -117,9 +193,9 @@ def test_the_best_average_is_kept_and_the_curve_has_a_row_for_each_validation(
 
 
 def test_without_a_validation_split_no_weights_are_the_best(
-    make_params: MakeParams, splits: tuple[Held, Held]
+    make_params: MakeParams, splits: tuple[Samples, Samples]
 ) -> None:
-    none = Held(lab_NSS3=splits[1].lab_NSS3[:0], valid_N4=splits[1].valid_N4[:0])
+    none = hold(FakeSource([]), "device", device=CPU, ahead=1)
     params = make_params(steps=2, warmup=0.5)
     state = make_state(params, make_table(splits[0]), device=CPU)
     assert fit(state, Desk().job(params, (splits[0], none)))
@@ -128,7 +204,7 @@ def test_without_a_validation_split_no_weights_are_the_best(
 
 
 def test_a_loss_that_is_not_finite_stops_the_job(
-    make_params: MakeParams, splits: tuple[Held, Held]
+    make_params: MakeParams, splits: tuple[Samples, Samples]
 ) -> None:
     params = make_params()
     state = make_state(params, torch.full((16, 25, 2), math.nan), device=CPU)

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from preprocess.lab import from_bytes
-from train.table import BINS, ROWS, fit_palette, fit_table
+from train.table import BINS, FITTED, ROWS, choose_pictures, fit_palette, fit_table
 
 Bytes = NDArray[np.uint8]
 
@@ -76,3 +76,19 @@ def test_no_picture_and_an_empty_box_are_refused() -> None:
         fit_table([], [])
     with pytest.raises(ValueError, match="valid box"):
         fit_table([draw(1)], [(5, 5, 5, 9)])
+
+
+@pytest.mark.parametrize("count", [1, 255, 257, FITTED])
+def test_all_pictures_are_chosen_up_to_a_number(count: int) -> None:
+    assert np.concatenate(choose_pictures(count)).tolist() == list(range(count))
+
+
+@pytest.mark.parametrize("count", [FITTED + 1, 3 * FITTED, 10_000_000])
+def test_of_more_pictures_runs_are_chosen_evenly_to_both_ends(count: int) -> None:
+    runs = choose_pictures(count)
+    numbers = np.concatenate(runs)
+    assert len(numbers) == FITTED == len(set(numbers.tolist()))
+    assert np.all(np.diff(numbers) > 0)
+    assert (numbers[0], numbers[-1]) == (0, count - 1)
+    gaps = np.diff([run[0] for run in runs])
+    assert gaps.max() - gaps.min() <= 1

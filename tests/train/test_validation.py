@@ -3,8 +3,9 @@ import torch
 from torch import Tensor
 
 from tests.train.conftest import MakeShards
-from train.data import Held, hold, open_split
+from train.data import open_split
 from train.model import UNet
+from train.streaming.samples import Samples, hold
 from train.validation import validate
 from train.world import World
 
@@ -13,8 +14,9 @@ ALONE = World(rank=0, local_rank=0, size=1)
 pytestmark = pytest.mark.usefixtures("tiny_network")
 
 
-def make_held(make_shards: MakeShards, count: int) -> Held:
-    return hold(open_split(make_shards(val=[count]), "val"), torch.device("cpu"))
+def make_samples(make_shards: MakeShards, count: int) -> Samples:
+    split = open_split(make_shards(train=[1], val=[count] if count else []), "val")
+    return hold(split, "stream", device=torch.device("cpu"), ahead=1)
 
 
 def make_model() -> UNet:
@@ -28,17 +30,19 @@ def make_model() -> UNet:
 def test_the_score_does_not_depend_on_the_world_size(
     make_shards: MakeShards, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    held, model = make_held(make_shards, 5), make_model()
-    alone = validate(model, held, short=32, beta=5.0, world=ALONE)
+    samples, model = make_samples(make_shards, 5), make_model()
+    alone = validate(model, samples, short=32, beta=5.0, world=ALONE)
     sums: list[Tensor] = []
     monkeypatch.setattr(World, "add", lambda _, values: sums.append(values.clone()))
     for rank in range(size):
-        validate(model, held, short=32, beta=5.0, world=World(rank, rank, size))
+        validate(model, samples, short=32, beta=5.0, world=World(rank, rank, size))
     loss, de00 = (torch.stack(sums).sum(dim=0) / 5).tolist()
     assert alone is not None
     assert (loss, de00) == pytest.approx((alone.loss, alone.de00), rel=1e-9)
 
 
 def test_no_pictures_have_no_score(make_shards: MakeShards) -> None:
-    held = hold(open_split(make_shards(train=[1]), "val"), torch.device("cpu"))
-    assert validate(make_model(), held, short=32, beta=5.0, world=ALONE) is None
+    assert (
+        validate(make_model(), make_samples(make_shards, 0), short=32, beta=5.0, world=ALONE)
+        is None
+    )

@@ -5,13 +5,36 @@ from train.world import World, read_world
 
 
 def test_torch_variables_name_the_place() -> None:
-    environ = {"RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4"}
-    assert read_world(environ) == World(rank=3, local_rank=1, size=4)
+    environ = {"RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2"}
+    assert read_world(environ) == World(rank=3, local_rank=1, size=4, local_size=2)
 
 
 def test_slurm_variables_name_the_place() -> None:
     environ = {"SLURM_PROCID": "5", "SLURM_LOCALID": "1", "SLURM_NTASKS": "8"}
-    assert read_world(environ) == World(rank=5, local_rank=1, size=8)
+    environ["SLURM_TASKS_PER_NODE"] = "4(x2)"
+    assert read_world(environ) == World(rank=5, local_rank=1, size=8, local_size=4)
+
+
+@pytest.mark.parametrize(
+    ("said", "node", "expected"),
+    [("4", 1, 4), ("4(x2),3", 0, 4), ("4(x2),3", 1, 4), ("4(x2),3", 2, 3), ("2,4(x2)", 0, 2)],
+)
+def test_slurm_says_how_many_share_each_node(said: str, node: int, expected: int) -> None:
+    environ = {"SLURM_PROCID": "5", "SLURM_LOCALID": "0", "SLURM_NTASKS": "11"}
+    # What the job has counts less than what the step has.
+    environ |= {"SLURM_TASKS_PER_NODE": "1", "SLURM_STEP_TASKS_PER_NODE": said}
+    assert read_world(environ | {"SLURM_NODEID": str(node)}).local_size == expected
+
+
+def test_where_nobody_says_who_shares_the_machine_all_do() -> None:
+    assert read_world({"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "3"}).local_size == 3
+
+
+@pytest.mark.parametrize("said", ["", "x", "4(2)", "9", "1"])
+def test_a_number_of_neighbours_that_cannot_be_is_an_error(said: str) -> None:
+    environ = {"RANK": "2", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": said}
+    with pytest.raises(TrainError, match=r"LOCAL_WORLD_SIZE|processes per machine"):
+        read_world(environ)
 
 
 def test_alone_where_nothing_launched() -> None:

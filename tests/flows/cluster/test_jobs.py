@@ -10,9 +10,10 @@ from flows.cluster.jobs import Watcher, describe_job, train_on_cluster
 from flows.cluster.script import Job
 from flows.errors import ClusterError, JobLeftError
 from tests.flows.cluster.conftest import Programs
-from tests.train.conftest import SLURM, write_shards
+from tests.train.conftest import REMOTE, SIZE, SLURM, write_shards
 from train.errors import TrainError
 from train.params import TrainParams
+from train.run import Inputs
 
 SHOW = "echo JobState=$(cat state) Reason=None ExitCode=$(cat code)"
 SBATCH = """\
@@ -40,8 +41,9 @@ def told() -> Told:
 
 
 @pytest.fixture
-def shards(tmp_path: Path) -> Path:
-    return write_shards(tmp_path / "shards", train=[2])
+def inputs(tmp_path: Path) -> Inputs:
+    shards = write_shards(tmp_path / "shards", train=[2])
+    return Inputs(shards, SIZE, tmp_path / "indexes")
 
 
 @pytest.fixture
@@ -59,19 +61,25 @@ def params(tmp_path: Path) -> TrainParams:
         "dropout": 0.1,
         "degrade": 0.5,
         "precision": "fp32",
+        "data": None,
+        "window": None,
         "seed": 3,
         "validate_every": 2,
         "runner": "slurm",
         "processes": 1,
         "threads": 1,
+        "residence": "auto",
+        "read": "auto",
+        "ahead": 2,
+        "remote": REMOTE,
         "slurm": SLURM | {"poll_s": 0.05, "scratch": str(tmp_path / "scratch")},
     }
     return TrainParams.model_validate(settings)
 
 
 @pytest.fixture
-def job(params: TrainParams, shards: Path, tmp_path: Path) -> Job:
-    return describe_job(params, shards=shards, state=tmp_path / "state")
+def job(params: TrainParams, inputs: Inputs, tmp_path: Path) -> Job:
+    return describe_job(params, inputs=inputs, state=tmp_path / "state")
 
 
 @pytest.fixture
@@ -86,31 +94,31 @@ def slurm(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> Programs:
 
 
 def test_where_it_runs_is_written_down_and_names_no_run(
-    job: Job, params: TrainParams, shards: Path, tmp_path: Path
+    job: Job, params: TrainParams, inputs: Inputs, tmp_path: Path
 ) -> None:
     assert job.run == tmp_path / "scratch" / "runs" / job.key
     assert job.python == Path(sys.executable)
     changed = params.slurm.model_copy(update={"scratch": None, "nodes": 9, "venv": "/venv"})
     other = params.model_copy(update={"slurm": changed, "runner": "local"})
-    again = describe_job(other, shards=shards, state=tmp_path / "state")
+    again = describe_job(other, inputs=inputs, state=tmp_path / "state")
     assert again == Job(job.key, tmp_path / "state" / "runs" / job.key, Path("/venv/bin/python"))
     assert not job.run.exists()
 
 
 def test_a_folder_that_no_script_can_hold_is_an_error(
-    params: TrainParams, shards: Path, tmp_path: Path
+    params: TrainParams, inputs: Inputs, tmp_path: Path
 ) -> None:
     for name in ("scratch", "venv"):
         changed = params.slurm.model_copy(update={name: "/100%"})
         bad = params.model_copy(update={"slurm": changed})
         with pytest.raises(ClusterError, match=rf"set train\.slurm\.{name}"):
-            describe_job(bad, shards=shards, state=tmp_path)
+            describe_job(bad, inputs=inputs, state=tmp_path)
 
 
 def test_a_job_is_submitted_watched_and_its_result_awaited(
-    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+    job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
-    train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
     assert slurm.asked("sbatch") == [f"sbatch --parsable {job.run}/job.sh"]
     assert told.events == [{"event": "step", "step": 1}]
     assert told.lines == [
@@ -122,34 +130,34 @@ def test_a_job_is_submitted_watched_and_its_result_awaited(
 
 
 def test_a_job_that_ended_while_nobody_waited_is_not_submitted_again(
-    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+    job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
     for _ in range(2):
-        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
     assert len(slurm.asked("sbatch")) == 1
     shutil.rmtree(job.run / "result")  # collected
-    train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
     assert len(slurm.asked("sbatch")) == 2
 
 
 def test_a_job_that_runs_is_found_again(
-    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+    job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
-    train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
     (job.run / "result").rename(job.run / "partial")
     (slurm.folder / "queued").write_text(f"7 RUNNING {job.run}\n")
     slurm.write("scontrol", f'mv "$(cat run)/partial" "$(cat run)/result"; {SHOW}')
-    train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
     assert len(slurm.asked("sbatch")) == 1
     assert any("job 7" in line and "was submitted before" in line for line in told.lines)
 
 
 def test_a_job_that_is_ending_is_let_end_before_another_is_submitted(
-    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+    job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
     (slurm.folder / "queued").write_text(f"6 COMPLETING {job.run}\n")
     slurm.write("squeue", "cat queued 2> /dev/null; rm -f queued")
-    train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
     assert len(slurm.asked("squeue")) == 2
     assert len(slurm.asked("sbatch")) == 1
 
@@ -157,7 +165,7 @@ def test_a_job_that_is_ending_is_let_end_before_another_is_submitted(
 def test_a_job_that_does_not_end_is_an_error(
     job: Job,
     params: TrainParams,
-    shards: Path,
+    inputs: Inputs,
     slurm: Programs,
     told: Told,
     monkeypatch: pytest.MonkeyPatch,
@@ -165,46 +173,46 @@ def test_a_job_that_does_not_end_is_an_error(
     monkeypatch.setattr("flows.cluster.jobs.PATIENCE_S", 0.0)
     (slurm.folder / "queued").write_text(f"6 COMPLETING {job.run}\n")
     with pytest.raises(ClusterError, match=r"job 6 .* has been ending"):
-        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
     assert slurm.asked("sbatch") == []
 
 
 def test_a_job_that_fails_is_told_with_its_state_code_and_log(
-    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+    job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
     slurm.write("sbatch", f"{SBATCH}echo FAILED > state; echo 3:0 > code; echo 7")
     with pytest.raises(ClusterError, match=r"(?s)ended as FAILED, exit code 3.*out of paper"):
-        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
 
 
 def test_a_job_that_completes_without_a_result_is_an_error(
-    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+    job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
     slurm.write("sbatch", f'{SBATCH}rm "$run/job-7.log"; echo 7')
     with pytest.raises(ClusterError, match=r"(?s)ended as COMPLETED, .*it never started"):
-        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
 
 
 def test_a_job_that_was_asked_to_stop_goes_on_with_the_next_run(
-    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+    job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
     slurm.write("sbatch", f"{SBATCH}echo FAILED > state; echo 75:0 > code; echo 7")
     with pytest.raises(TrainError, match="saved its state; run it again"):
-        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
 
 
 def test_a_cancel_ends_the_job(
-    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+    job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
     slurm.write("sbatch", f"{SBATCH}echo RUNNING > state; echo 7")
     told.cancelled = True
     with pytest.raises(ClusterError, match="ended as CANCELLED, exit code 143"):
-        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
     assert slurm.asked("scancel") == ["scancel 7"]
 
 
 def test_a_cancel_that_slurm_does_not_take_is_asked_for_again(
-    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+    job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
     slurm.write("sbatch", f"{SBATCH}echo RUNNING > state; echo 7")
     slurm.write("scontrol", f"[ $(grep -c scontrol asked) -lt 20 ] || echo FAILED > state; {SHOW}")
@@ -215,7 +223,7 @@ def test_a_cancel_that_slurm_does_not_take_is_asked_for_again(
     )
     told.cancelled = True
     with pytest.raises(ClusterError, match="ended as CANCELLED, exit code 143"):
-        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
     assert slurm.asked("scancel") == ["scancel 7", "scancel 7"]
     assert any("away" in line and "asking again" in line for line in told.lines)
 
@@ -223,7 +231,7 @@ def test_a_cancel_that_slurm_does_not_take_is_asked_for_again(
 def test_a_cancel_that_slurm_never_takes_names_the_job_that_is_left(
     job: Job,
     params: TrainParams,
-    shards: Path,
+    inputs: Inputs,
     slurm: Programs,
     told: Told,
     monkeypatch: pytest.MonkeyPatch,
@@ -233,12 +241,12 @@ def test_a_cancel_that_slurm_never_takes_names_the_job_that_is_left(
     slurm.write("scancel", "echo away >&2; exit 1")
     told.cancelled = True
     with pytest.raises(JobLeftError, match=r"job 7 .* may go on.*away.*`scancel 7`"):
-        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
 
 
 @pytest.mark.parametrize("said", ["submitted job", "job 7 is RUNNING"])
 def test_ctrl_c_ends_the_job_whenever_it_comes(
-    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told, said: str
+    job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told, said: str
 ) -> None:
     slurm.write("sbatch", f'{SBATCH}echo RUNNING > state; echo "7 RUNNING $run" > queued; echo 7')
 
@@ -248,12 +256,12 @@ def test_ctrl_c_ends_the_job_whenever_it_comes(
 
     watcher = Watcher(told.events.append, say, lambda: False)
     with pytest.raises(KeyboardInterrupt):
-        train_on_cluster(job, params, shards=shards, watcher=watcher)
+        train_on_cluster(job, params, inputs=inputs, watcher=watcher)
     assert slurm.asked("scancel") == ["scancel 7"]
 
 
 def test_ctrl_c_that_slurm_does_not_hear_names_the_job_that_is_left(
-    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+    job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
     slurm.write("sbatch", f"{SBATCH}echo RUNNING > state; echo 7")
     slurm.write("scancel", "echo away >&2; exit 1")
@@ -264,33 +272,33 @@ def test_ctrl_c_that_slurm_does_not_hear_names_the_job_that_is_left(
 
     with pytest.raises(JobLeftError, match=r"job 7 .* may go on"):
         train_on_cluster(
-            job, params, shards=shards, watcher=Watcher(told.events.append, say, lambda: False)
+            job, params, inputs=inputs, watcher=Watcher(told.events.append, say, lambda: False)
         )
 
 
 def test_a_cancel_does_not_wait_for_a_job_that_is_ending(
-    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+    job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
     line = f"6 COMPLETING {job.run}"
     slurm.write("squeue", f"[ $(grep -c squeue asked) -gt 20 ] || echo '{line}'")
     told.cancelled = True
     with pytest.raises(ClusterError, match=r"called off before job 6 "):
-        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
     assert slurm.asked("sbatch") == []
 
 
 def test_a_controller_that_is_away_for_a_while_is_asked_again(
-    job: Job, params: TrainParams, shards: Path, slurm: Programs, told: Told
+    job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
     slurm.write("scontrol", f"[ -e once ] || {{ touch once; echo away >&2; exit 1; }}; {SHOW}")
-    train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+    train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
     assert any("away" in line and "asking again" in line for line in told.lines)
 
 
 def test_a_controller_that_stays_away_ends_the_wait(
     job: Job,
     params: TrainParams,
-    shards: Path,
+    inputs: Inputs,
     slurm: Programs,
     told: Told,
     monkeypatch: pytest.MonkeyPatch,
@@ -298,4 +306,4 @@ def test_a_controller_that_stays_away_ends_the_wait(
     monkeypatch.setattr("flows.cluster.jobs.PATIENCE_S", 0.0)
     slurm.write("scontrol", "echo away >&2; exit 1")
     with pytest.raises(JobLeftError, match=r"job 7 .* may go on.*away"):
-        train_on_cluster(job, params, shards=shards, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())

@@ -12,7 +12,12 @@ import pytest
 from flows.errors import SharingError
 from flows.params import Params, read_params
 from flows.project import Project
-from flows.sharing.export import export_bag, export_hugging_face, to_hugging_face_card
+from flows.sharing.export import (
+    DESCRIBED,
+    export_bag,
+    export_hugging_face,
+    to_hugging_face_card,
+)
 from flows.sharing.received import verify_folder
 from tests.flows.sharing.tiny import SHARDS
 from tests.pipeline import ROOT
@@ -47,7 +52,7 @@ def test_a_bag_validates_by_bagit_and_a_changed_byte_in_it_is_found(
     assert info["External-Identifier"] == "photochrom-sample-32"
     assert not {"Source-Organization", "Contact-Name", "Contact-Email"} & set(info)
     payload = {path.name for path in (bag / "data").rglob("*") if path.is_file()}
-    assert {"README.md", "index.json", "samples.parquet", "scans.parquet"} <= payload
+    assert {*DESCRIBED, "scans.parquet"} <= payload
     assert {"s.003.png", "train-000000.tar"} <= payload
     assert verify_folder(bag, complete=False, on_progress=show).faults == []
     shard = bag / "data/shards/32/train-000000.tar"
@@ -144,7 +149,7 @@ def test_an_export_into_the_checkout_s_own_files_is_refused(tmp_path: Path, name
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "croissant.json", "index.json", "samples.parquet"])
+@pytest.mark.parametrize("name", DESCRIBED)
 def test_what_describes_the_shards_is_checked_before_it_is_copied(
     project: Project, params: Params, tmp_path: Path, name: str
 ) -> None:
@@ -152,10 +157,10 @@ def test_what_describes_the_shards_is_checked_before_it_is_copied(
     content = path.read_bytes()
     path.unlink()
     path.write_bytes(content + b"\n")
-    with pytest.raises(SharingError, match=f"{re.escape(name)}: expected md5"):
+    with pytest.raises(SharingError, match=f"{re.escape(name)}: expected (md5|sha256)"):
         export_hugging_face(project, params, tmp_path / "new", on_progress=show)
     shutil.rmtree(project.root / ".dvc" / "cache")
-    with pytest.raises(SharingError, match=r"expected a folder of md5"):
+    with pytest.raises(SharingError, match=r"expected (a folder of md5|sha256)"):
         export_hugging_face(project, params, tmp_path / "new", on_progress=show)
 
 

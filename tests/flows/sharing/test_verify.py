@@ -9,7 +9,9 @@ from flows.sharing.checking import Checked
 from flows.sharing.received import verify_folder
 from flows.sharing.saying import say_checked
 from flows.sharing.verify import verify_checkout
+from preprocess.index import Described, read_index, read_samples, to_index, write_index
 from preprocess.samples import to_layout
+from preprocess.verify import split_samples
 from tests.flows.sharing.tiny import SHARDS, SIZE
 
 STRIDE = to_layout(SIZE, paired=False).stride
@@ -48,6 +50,7 @@ def test_whole_data_are_as_their_manifests_say(project: Project) -> None:
     [
         ("data/scans/sample/s.003.png", "scans.parquet"),
         (f"{SHARDS}/val-000000.tar", "index.json"),
+        (f"{SHARDS}/index.npy", "index.json"),
         (f"{SHARDS}/samples.parquet", "dvc.lock"),
         ("data/groups.parquet", "dvc.lock"),
     ],
@@ -60,9 +63,41 @@ def test_one_flipped_bit_is_found_in_any_file(project: Project, path: str, by: s
     assert "`dvc checkout --force " in line
 
 
-def test_a_damaged_shard_is_named_with_sample_and_byte(project: Project) -> None:
+@pytest.mark.parametrize(("at", "named"), [(600, 512), (3000, 0), (STRIDE - 1, 0)])
+def test_a_damaged_shard_is_named_with_sample_and_byte(
+    project: Project, at: int, named: int
+) -> None:
+    flip(project.root / SHARDS / "train-000000.tar", 2 * STRIDE + at)
+    assert f"damaged at sample 2, byte {2 * STRIDE + named}: " in only_line(verify(project))
+
+
+def test_an_array_of_the_index_that_is_wrong_is_one_fault_and_shards_are_looked_at_all_the_same(
+    project: Project,
+) -> None:
+    array = project.root / SHARDS / "index.npy"
+    flip(array, 200)
+    line = only_line(verify(project))
+    assert line.startswith(f"{SHARDS}/index.npy: expected sha256 ")
+    array.unlink()
+    assert only_line(verify(project)).startswith(f"{SHARDS}/index.npy: expected this file by ")
     flip(project.root / SHARDS / "train-000000.tar", 2 * STRIDE + 600)
-    assert f"damaged at sample 2, byte {2 * STRIDE + 512}" in only_line(verify(project))
+    assert "damaged at sample 2, byte" in verify(project).faults[1].line
+
+
+def test_an_index_that_lies_is_found_against_the_shards(project: Project) -> None:
+    folder = project.root / SHARDS
+    index = read_index(folder)
+    samples = read_samples(folder, index).copy()
+    samples[-1]["valid"] = (0, 0, 1, 1)
+    for name in ("index.json", "index.npy"):
+        (folder / name).unlink()
+    parts = split_samples(index, samples)
+    lies = [Described(shard, rows) for shard, rows in parts if rows is not None]
+    write_index(folder, *to_index(SIZE, lies))
+    faults = {fault.path: fault.said for fault in verify(project).faults}
+    last = index.shards[-1].name
+    assert faults.keys() == {f"{SHARDS}/{name}" for name in ("index.json", "index.npy", last)}
+    assert "in index.npy, got (0, 0, 1, 1)" in faults[f"{SHARDS}/{last}"]
 
 
 def test_a_cut_shard_is_found_by_its_length(project: Project) -> None:

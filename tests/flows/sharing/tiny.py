@@ -152,7 +152,7 @@ def make_shards(root: Path) -> None:
     manifests = Manifests(**read)
     plan = plan_shards(
         manifests,
-        Settings(size=SIZE, fit="pad", inset=0.0, caption="keep", shard_bits=1),
+        Settings(size=SIZE, fit="pad", inset=0.0, caption="keep", shard_mb=0.08),
         released=read_released(root / "splits/sample.parquet"),
     )
     reports = [write_shard(one, data=root / "data", out=root / SHARDS) for one in plan.shards]

@@ -1,0 +1,1 @@
+"""Node: whether this machine can feed its GPUs."""

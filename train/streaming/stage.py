@@ -1,0 +1,168 @@
+"""Edge: shards that lie afar, opened as files of this node: staged, or read sample by sample.
+
+Opens no connection itself; `train/remote.py` hands it what to ask.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, Protocol, Self
+
+from preprocess.index import Shard
+from train.errors import DataError
+from train.streaming.ahead import Ahead
+from train.streaming.arrival import PACKED, Found, Sink, receive
+from train.streaming.landing import Landing, NoRoomError
+from train.streaming.line import RefusedError, to_shown
+from train.streaming.ranged import RangedShard
+from train.streaming.shard import ShardReader, map_file
+from train.streaming.staging import Staging
+
+
+class Afar(Protocol):
+    """A folder of a server."""
+
+    def find(self, name: str) -> Found:
+        """Ask what a file is; RefusedError if it is not there, or not for us."""
+
+    def send(self, found: Found, sink: Sink) -> None:
+        """Read a file whole into a sink."""
+
+    def read_ranges(self, found: Found, starts: list[int], stops: list[int]) -> list[bytes]:
+        """Read pieces of a file, all at once."""
+
+    def close(self) -> None:
+        """Call off what is under way, and end every connection."""
+
+
+class Stage:
+    """Opens shards as files of this node; threads may share it."""
+
+    def __init__(self, origin: Afar, *, staging: Staging, tell: Callable[[str], None]) -> None:
+        """Nothing is asked of the server yet.
+
+        Args:
+            origin: Where the files come from.
+            staging: Where they go.
+            tell: Takes lines for the log, from any thread.
+        """
+        self._origin = origin
+        self._staging = staging
+        self._ahead = Ahead(self._stage)
+        self._tell = tell
+        self._told = False
+        self._packed = False
+        self._opened: set[Path] = set()
+        self._afar: dict[str, Found] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
+        """Close, and throw away what an error of training names: it is fetched anew."""
+        self.close()
+        named = str(exc) if isinstance(exc, DataError) else ""
+        for path in self._opened:
+            if str(path) in named:
+                path.unlink(missing_ok=True)
+                self._tell(f"remote shards: {path} is thrown away; running again fetches it anew")
+
+    def open(self, entry: Shard) -> ShardReader:
+        """Open a shard: staged where there is room for it, else read from afar.
+
+        Waits for it where it is on its way; the bytes of a staged shard have its checksum.
+
+        Raises:
+            DataError: If it cannot be had, or is not what the index says.
+        """
+        stream = self._ahead.take(entry)
+        try:
+            stream = stream or self._stage(entry)
+        except NoRoomError as exc:
+            return self._open_afar(entry, exc)
+        path = self._staging.path(entry.sha256)
+        self._opened.add(path)
+        return map_file(stream, path, entry)
+
+    def expect(self, entries: Sequence[Shard]) -> None:
+        """Stage these in the background, in order, as far as they fit; returns at once.
+
+        What was expected of the same split before is forgotten. Nothing expected is evicted by
+        this process for something else.
+        """
+        self._ahead.expect(entries)
+
+    def fetch(self, name: str) -> BinaryIO:
+        """Open any file of the folder, staged; its checksum is not known, its length is checked.
+
+        Returns:
+            The file; it stays staged at least until it is closed.
+
+        Raises:
+            DataError: If it cannot be had, or there is no room for it.
+        """
+        found = self._origin.find(name)
+        described = f"{to_shown(found.url)}\n{found.version}\n{found.size_bytes}"
+        try:
+            return self._staging.stage(
+                hashlib.sha256(described.encode()).hexdigest(),
+                size_bytes=found.size_bytes,
+                kept=self._ahead.kept,
+                fill=partial(receive, self._origin.send, found, None),
+            )
+        except NoRoomError as exc:
+            raise DataError(
+                f"{to_shown(found.url)}: no room for its {found.size_bytes} bytes ({exc}); raise "
+                "train.remote.gb, or set train.remote.folder to a larger disk"
+            ) from exc
+
+    def close(self) -> None:
+        """End the background work and every connection; open readers of staged shards stay."""
+        self._ahead.stop()
+        self._origin.close()
+        self._ahead.close()
+
+    def _stage(self, entry: Shard) -> BinaryIO:
+        return self._staging.stage(
+            entry.sha256,
+            size_bytes=entry.size_bytes,
+            kept=self._ahead.kept,
+            fill=partial(self._receive, entry),
+        )
+
+    def _receive(self, entry: Shard, landing: Landing) -> None:
+        receive(self._origin.send, self._locate(entry.name), entry, landing)
+
+    def _locate(self, name: str) -> Found:
+        """Find a shard, or its compressed copy."""
+        first, second = ("", PACKED)[:: -1 if self._packed else 1]
+        try:
+            return self._origin.find(name + first)
+        except RefusedError as refused:
+            try:
+                found = self._origin.find(name + second)
+            except RefusedError:
+                raise refused from None
+        self._packed = second == PACKED
+        return found
+
+    def _open_afar(self, entry: Shard, full: NoRoomError) -> ShardReader:
+        found = self._afar.get(entry.sha256) or self._locate(entry.name)
+        shown = to_shown(found.url)
+        whole = found.size_bytes == entry.size_bytes and not shown.endswith(PACKED)
+        if not found.in_ranges or not whole:
+            raise DataError(
+                f"{shown}: expected {entry.size_bytes} bytes, not compressed, that can be read in "
+                f"ranges, since there is no room to stage them ({full}), got {found.size_bytes}"
+                f"{'' if found.in_ranges else ', in one stream'}; raise train.remote.gb, or set "
+                "train.remote.folder to a larger disk"
+            )
+        self._afar[entry.sha256] = found
+        if not self._told:
+            self._told = True
+            self._tell(
+                f"remote shards: {full}; reading samples of {entry.name}, and of whatever else "
+                f"finds no room, straight from {shown}: slower, and again in every epoch"
+            )
+        return RangedShard(Path(shown), entry, partial(self._origin.read_ranges, found))
