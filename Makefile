@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := 0.13.8
-TARGETS := help setup demo test drill lint bench bench-harvest bench-preprocess ui clean
+TARGETS := help setup demo test drill lint bench bench-harvest bench-preprocess bench-stream ui clean
 .PHONY: $(TARGETS)
 
 here := $(shell cd "$(dir $(lastword $(MAKEFILE_LIST)))" && pwd -P)
@@ -29,6 +29,7 @@ help:
 	@echo "make bench   the benchmarks; results in bench/results/"
 	@echo "make bench-harvest   of these the harvest's: floors of the limits, and what was seen"
 	@echo "make bench-preprocess   decoding, cropping and shards against peers and limits"
+	@echo "make bench-stream   the loader against peers, each in an environment of its own"
 	@echo "make ui      start the Prefect server with workers and deployments"
 	@echo "make clean   end the server; remove .venv and the caches (data/ stays)"
 
@@ -78,6 +79,9 @@ bench-harvest: setup
 
 bench-preprocess: setup
 	@python bench/preprocessing.py
+
+bench-stream: setup
+	@python bench/streaming.py
 
 ui: setup
 	@photochrom ui
