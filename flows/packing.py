@@ -41,6 +41,7 @@ def pack(
             out,
             size=side,
             cache=project.state / "indexes",
+            shard_bytes=read.preprocess.shard_mb * 1e6,
             threads=read.train.threads,
             on_progress=show,
         )

@@ -29,9 +29,8 @@ from numpy.typing import NDArray
 from preprocess.errors import ShardError
 from preprocess.index import Shard, read_samples
 from preprocess.samples import to_layout
-from train.errors import DataError
+from train.errors import DamagedError, DataError
 from train.hashes import read_shard_index
-from train.streaming.ranged import RangedShard
 from train.streaming.readers import Readers, find_most_open
 from train.streaming.shard import AGAIN, Read, ShardReader, choose_read, open_shard
 
@@ -108,7 +107,7 @@ class Split:
         for start, stop, owner in zip(cuts, cuts[1:], owners[cuts[:-1]].tolist(), strict=False):
             shard, rows = self._readers.get(owner), rows_BR[start:stop]
             shard.take(places[start:stop], rows)
-            if isinstance(shard, RangedShard):  # its samples come from afar, anew every time
+            if shard.afresh:  # its samples come from afar, anew every time
                 self._seen_N[indices[start:stop]], self._fresh = False, True
             if self._fresh:
                 self._verify(shard, indices[start:stop], rows)
@@ -186,7 +185,7 @@ class Split:
             if expected != found:
                 owner, place = self._find(index)
                 first = place * owner.stride
-                raise DataError(
+                raise DamagedError(
                     f"{shard.path}: sample {place}, bytes {first} to {first + owner.stride}: "
                     f"expected XXH3 {expected:016x} by index.npy, found {found:016x}"
                     f"{self._recognise(found)}: the shard is damaged, or not the one of the "
@@ -232,9 +231,10 @@ def open_split(
 
     Raises:
         ValueError: If `most_open` is below 1.
-        DataError: If the index is missing or damaged, or its shards are compressed.
+        DataError: If the index is missing or damaged, or its shards are compressed
+            and there is no `opener`.
     """
-    index = read_shard_index(folder)
+    index = read_shard_index(folder, compressed=opener is not None)
     try:
         samples = read_samples(folder, index)
     except (ShardError, OSError) as exc:

@@ -7,14 +7,18 @@ from preprocess.index import Index, read_index
 from train.errors import DataError
 
 
-def read_shard_index(folder: Path) -> Index:
+def read_shard_index(folder: Path, *, compressed: bool = False) -> Index:
     """Read the index of the shards.
 
+    Args:
+        folder: `data/shards/<size>`.
+        compressed: Whether the caller can do with compressed shards.
+
     Raises:
-        DataError: If it is missing or malformed.
+        DataError: If it is missing or malformed, or its shards are compressed and must not be.
     """
     try:
-        return read_index(folder)
+        return read_index(folder, compressed=compressed)
     except ShardError as exc:
         raise DataError(str(exc)) from exc
 
@@ -25,4 +29,4 @@ def read_hashes(folder: Path) -> dict[str, str]:
     Raises:
         DataError: If the index is missing or malformed.
     """
-    return {shard.name: shard.sha256 for shard in read_shard_index(folder).shards}
+    return {shard.name: shard.sha256 for shard in read_shard_index(folder, compressed=True).shards}

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from train.checkpoint import read_checkpoint, write_checkpoint
-from train.errors import DataError
+from train.errors import DataError, StoppedError
 from train.export import Provenance, export_model
 from train.loop import Job, Progress, fit
 from train.params import TrainParams
@@ -38,7 +38,8 @@ def train_run(run: Run, world: World, *, stop: Callable[[], bool]) -> bool:
         stop: Says whether this process was asked to stop.
 
     Returns:
-        True if the run is complete and its result written, False if it was stopped and saved.
+        True if the run is complete and its result written, False if it was stopped and saved, or
+        stopped when it had nothing more to save.
 
     Raises:
         TrainError: If data, checkpoints or the other ranks fail.
@@ -48,27 +49,22 @@ def train_run(run: Run, world: World, *, stop: Callable[[], bool]) -> bool:
     torch.use_deterministic_algorithms(device.type == "cpu")
     # One rank speaks for all; what only another one knows stands in its own log.
     report = functools.partial(_report, run.folder / PROGRESS) if world.rank == 0 else _log
-    with open_inputs(run.inputs, run.params, tell=functools.partial(_note, report)) as opened:
-        _check_size(opened.train, run.params, world=world, report=report)
-        with connected(world, device):
-            train, val = _place(opened, run.params, world=world, report=report)
-            job = Job(
-                params=run.params,
-                train=train,
-                val=val,
-                world=world,
-                save=functools.partial(_save, run.checkpoints, world),
-                report=report,
-                stop=stop,
-            )
-            return _train(run, job, device=device)
+    note = functools.partial(_note, report)
+    try:
+        with open_inputs(run.inputs, run.params, tell=note) as opened:
+            _check_size(opened.train, run.params, world=world, report=report)
+            with connected(world, device, wait_s=run.params.remote.wait_s):
+                return _train(run, _make_job(run, opened, world, report=report, stop=stop))
+    except StoppedError as exc:
+        note(str(exc))
+        return False
 
 
-def _place(
-    opened: Opened, params: TrainParams, *, world: World, report: Progress
-) -> tuple[Samples, Samples]:
+def _make_job(
+    run: Run, opened: Opened, world: World, *, report: Progress, stop: Callable[[], bool]
+) -> Job:
     """Put both splits where `train.residence` says, or where there is room."""
-    device, splits = world.device(), (opened.train, opened.val)
+    params, device, splits = run.params, world.device(), (opened.train, opened.val)
     room = measure_room(device, processes=world.local_size)
     # Nobody takes memory while another still measures it.
     world.wait()
@@ -76,12 +72,15 @@ def _place(
     _note(report, said)
     if told := opened.notice if residence == "stream" else opened.left_out:
         _note(report, told)
-    train, val = (hold(one, residence, device=device, ahead=params.ahead) for one in splits)
-    return train, val
+    train, val = (
+        hold(one, residence, device=device, ahead=params.ahead, stop=stop) for one in splits
+    )
+    save = functools.partial(_save, run.checkpoints, world)
+    return Job(params, train, val, world, save=save, report=report, stop=stop)
 
 
-def _train(run: Run, job: Job, *, device: torch.device) -> bool:
-    params, world = job.params, job.world
+def _train(run: Run, job: Job) -> bool:
+    params, world, device = job.params, job.world, job.train.device
     origin = Provenance(
         params=params,
         shards=read_digests(params, run.inputs) if world.rank == 0 else {},
@@ -127,7 +126,7 @@ def _fit_table(samples: Samples, *, report: Progress) -> torch.Tensor:
     runs = choose_pictures(len(samples))
     if len(samples) > FITTED:
         _note(report, f"the table of colours is fitted to {FITTED:,} of {len(samples):,} samples")
-    with samples.read(runs, largest=max(len(run) for run in runs)) as feed:
+    with samples.read_runs(runs) as feed:
         one, other = itertools.tee(
             (lab, box)
             for batch in feed

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from train.augment import Augmentation, Batch, make_batch
-from train.errors import TrainError
+from train.errors import StoppedError, TrainError
 from train.loss import huber_sum
 from train.model import slice_grid
 from train.params import TrainParams
@@ -173,6 +173,10 @@ def fit(state: TrainState, job: Job) -> bool:
 
     Returns:
         True if the run is complete, False if it was stopped; it is saved either way.
+
+    Raises:
+        StoppedError: If this rank was asked to stop and waits for samples; where it waits for
+            those of a step, the step before is saved.
     """
     params, world = job.params, job.world
     partition = make_partition(
@@ -186,7 +190,15 @@ def fit(state: TrainState, job: Job) -> bool:
     desk = _Desk(state, job)
     steps = range(state.step, params.steps)
     with job.train.read_steps(partition, steps, rank=world.rank, world_size=world.size) as feed:
-        for step, gathered in zip(steps, feed, strict=True):
+        for step in steps:
+            try:
+                gathered = next(feed)
+            except StoppedError:
+                # It has no part in the step, so the ranks cannot agree: each ends by itself.
+                desk.read_all()
+                if step > steps.start:
+                    job.save(state)
+                raise
             batch = to_batch(gathered, epoch=partition.epoch(step), how=how)
             desk.take(
                 train_step(state, batch, network=network, job=job, global_batch=partition.batch)

@@ -25,6 +25,7 @@ from train.streaming.arrival import Found, Sink
 from train.streaming.calls import Calls
 from train.streaming.line import DENIED, MISSING, ODD, Line, Remedy, join
 from train.streaming.ranged import RANGE, Answer, Pull, to_checked
+from train.streaming.shard import Read
 from train.streaming.stage import Stage
 from train.streaming.staging import Staging
 
@@ -142,6 +143,7 @@ class RemoteShards(Stage):
         limit_bytes: int,
         wait_s: float,
         tell: Callable[[str], None],
+        read: Read = "auto",
     ) -> None:
         """Make the folder; nothing is asked of the server yet.
 
@@ -151,13 +153,14 @@ class RemoteShards(Stage):
             limit_bytes: Most that its files may take together.
             wait_s: So long a node that lost the network waits for it.
             tell: Takes lines for the log, from any thread.
+            read: How staged shards are read; `auto` looks at the folder's file system.
 
         Raises:
             DataError: If the folder cannot be made, or is another's.
         """
         staging = Staging(folder, limit_bytes=limit_bytes)
         line = Line(find_remedy, wait_s=wait_s, tell=tell)
-        super().__init__(Origin(url, line), staging=staging, tell=tell)
+        super().__init__(Origin(url, line), staging=staging, tell=tell, read=read)
 
 
 def find_remedy(exc: BaseException) -> Remedy | None:

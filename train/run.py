@@ -67,7 +67,7 @@ class Run:
 
 
 def run_key(params: TrainParams, *, inputs: Inputs) -> str:
-    """Name a run by what decides its result: settings, the shards' checksums, and this code.
+    """Name a run by what decides its result: settings, checksums and order of shards, this code.
 
     Args:
         params: Settings; where the job runs is left out.
@@ -82,14 +82,15 @@ def run_key(params: TrainParams, *, inputs: Inputs) -> str:
     decides = {
         "code": _hash_code(),
         "params": params.model_dump(mode="json", exclude=set(WHERE_IT_RUNS)),
-        "shards": read_digests(params, inputs),
+        # In order, for the numbers of the samples follow it.
+        "shards": list(read_digests(params, inputs).items()),
         "size": inputs.size,
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_digests(params: TrainParams, inputs: Inputs) -> dict[str, str]:
-    """Read a checksum of every shard, or of every foreign tar, by name.
+    """Read a checksum of every shard, or of every foreign tar, by name and in order.
 
     Raises:
         DataError: If the index is missing or malformed, or a foreign tar is.

@@ -22,7 +22,9 @@ _LAUNCHERS = (
     ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS"),
 )
 _LOCAL_SIZES = ("LOCAL_WORLD_SIZE", "SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE")
-_TIMEOUT = timedelta(minutes=10)
+_APART = timedelta(hours=1)
+"""So long a rank waits for another whose node reads, or stages, what its own node has already. One
+that ended is noticed before: by its connection, or by the launcher, which then ends the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,13 @@ def _read_local_size(environ: Mapping[str, str], *, size: int) -> int:
 
 
 @contextlib.contextmanager
-def connected(world: World, device: torch.device) -> Iterator[None]:
+def connected(world: World, device: torch.device, *, wait_s: float) -> Iterator[None]:
     """Join the process group for the time of a run: NCCL among GPUs, Gloo among CPUs.
+
+    Args:
+        world: This process's place.
+        device: What it trains on.
+        wait_s: So long a rank may wait for the network; the others wait longer for that rank.
 
     Raises:
         TrainError: If the launcher did not say where the processes meet.
@@ -125,7 +132,7 @@ def connected(world: World, device: torch.device) -> Iterator[None]:
         "nccl" if device.type == "cuda" else "gloo",
         rank=world.rank,
         world_size=world.size,
-        timeout=_TIMEOUT,
+        timeout=_APART + timedelta(seconds=wait_s),
     )
     try:
         yield

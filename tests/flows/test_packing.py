@@ -39,6 +39,16 @@ def test_the_size_is_the_projects_where_none_is_given(project: Path) -> None:
     assert read_index(project / "out").size == 64
 
 
+def test_shards_are_as_large_as_those_of_the_pipeline(project: Path) -> None:
+    write_pictures(project / "set", [5], prefix="train")
+    options = ["--size", "32", "--set", "preprocess.shard_mb=0.02"]
+    done = CliRunner().invoke(app, ["pack", "set", "out", *options])
+    assert done.exit_code == 0, done.output
+    shards = read_index(project / "out").shards
+    assert len(shards) > 1
+    assert all(shard.samples * shard.stride <= 20_000 for shard in shards)
+
+
 def test_help_says_what_it_makes(project: Path) -> None:
     done = CliRunner().invoke(app, ["pack", "--help"], terminal_width=80)
     assert "shards that stream without decoding" in " ".join(done.output.split())

@@ -94,6 +94,8 @@ def test_any_batches_with_any_number_of_open_shards_are_the_samples_asked_for(
 class CountedShard:
     """A shard that tells when it is open."""
 
+    afresh = False
+
     def __init__(self, folder: Path, entry: Shard, live: list[str]) -> None:
         self.path = folder / entry.name
         self._shard = open_shard(self.path, entry, "map")

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.train.conftest import REMOTE, SIZE, MakeParams, MakeShards, make_picture, to_inputs
-from train.errors import DataError
+from train.errors import DataError, StoppedError
 from train.export import TOLERANCE, compare_onnx
 from train.job import train_run
 from train.model import UNet
@@ -100,6 +100,18 @@ def test_the_same_run_gives_the_same_bytes_stopped_or_not(make_run: Any) -> None
     for name in FILES:
         left, right = (run.folder / "result" / name for run in (whole, stopped))
         assert left.read_bytes() == right.read_bytes(), name
+
+
+def test_a_rank_that_stops_while_it_waits_for_samples_ends_in_order(
+    make_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop_waiting(*_: Any) -> bool:
+        raise StoppedError("told to stop while waiting")
+
+    run = make_run()
+    monkeypatch.setattr("train.job.fit", stop_waiting)
+    assert not train_run(run, ALONE, stop=lambda: True)
+    assert read_events(run)[-1] == {"event": "note", "message": "told to stop while waiting"}
 
 
 def read_weights(run: Run) -> bytes:

@@ -1,4 +1,5 @@
 import math
+import threading
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tests.train.conftest import MakeParams, MakeShards
 from tests.train.streaming.fakes import FakeSource
 from train.data import open_split
-from train.errors import TrainError
+from train.errors import StoppedError, TrainError
 from train.loop import Job, describe, fit, learning_rate, to_batch, train_step
 from train.params import TrainParams
 from train.state import TrainState, make_state, pack, unpack
@@ -109,6 +110,40 @@ def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(
     assert not fit(first, desk.job(params, splits))
     # What is asked in step 3 is heard when step 4 is queued.
     assert (first.step, desk.saved) == (4, [2, 4])
+    second = make_state(params, table, device=CPU)
+    unpack(pack(first), second)
+    assert fit(second, Desk().job(params, splits))
+    assert_same(second, whole)
+
+
+def test_a_stop_while_samples_do_not_come_saves_the_last_full_step(
+    make_params: MakeParams, make_shards: MakeShards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, params = make_shards(train=[6, 5], val=[3]), make_params(steps=7, validate_every=2)
+    split, free, lost = open_split(folder, "train"), threading.Event(), threading.Event()
+    splits = Samples(split, device=CPU, ahead=1), open_samples(folder, "val")
+    table = make_table(splits[0])
+    whole = make_state(params, table, device=CPU)
+    assert fit(whole, Desk().job(params, splits))
+
+    gather, batches = split.gather, iter(range(4))
+
+    def lose_the_fourth(*what: Any) -> None:
+        if next(batches) == 3:
+            lost.set()
+            free.wait()
+        gather(*what)
+
+    monkeypatch.setattr("train.streaming.feed._POLL_S", 0.001)
+    monkeypatch.setattr("train.streaming.feed.PATIENCE_S", 0.0)
+    monkeypatch.setattr(split, "gather", lose_the_fourth)
+    waiting = Samples(split, device=CPU, ahead=1, stop=lost.is_set)
+    first, desk = make_state(params, table, device=CPU), Desk()
+    with pytest.raises(StoppedError):
+        fit(first, desk.job(params, (waiting, splits[1])))
+    free.set()
+    assert desk.saved == [2, 3]
+    monkeypatch.setattr(split, "gather", gather)
     second = make_state(params, table, device=CPU)
     unpack(pack(first), second)
     assert fit(second, Desk().job(params, splits))

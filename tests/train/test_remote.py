@@ -7,11 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import fsspec
 import numpy as np
 import pytest
 import zstandard
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from preprocess.index import Shard, read_index
@@ -19,10 +22,10 @@ from tests.disks import small_disk
 from tests.remotes import HttpStore, Wire, serve_ranges
 from tests.train.conftest import MakeShards
 from train.data import open_split
-from train.errors import DataError
+from train.errors import DamagedError, DataError
 from train.remote import RemoteShards
 from train.streaming import landing, line, ranged
-from train.streaming.shard import MappedShard, ShardReader
+from train.streaming.shard import MappedShard, Read, ReadShard, ShardReader
 
 PAGE = b"<!DOCTYPE html><title>Please sign in</title>" * 40
 SIGNED = "?X-Amz-Signature=0123abcd"
@@ -554,6 +557,168 @@ def test_windows_go_through_a_folder_that_holds_two_shards_of_four(
             used = sum(path.stat().st_size for path in (tmp_path / "staged").glob("*.tar"))
             assert used <= limit_bytes
     assert told == []
+
+
+def test_what_was_read_from_afar_is_staged_when_it_is_expected_and_finds_room(
+    shards: Path, entries: tuple[Shard, ...], store: HttpStore, stage: Stage, tmp_path: Path
+) -> None:
+    limit_bytes = sum(entry.size_bytes for entry in entries[:2])
+    with (
+        stage(store.url, limit_bytes=limit_bytes) as remote,
+        open_split(shards, "train", opener=remote.open, expect=remote.expect) as split,
+    ):
+        expected = split.read(np.arange(14))
+        assert staged(tmp_path) == {entry.sha256 for entry in entries[:2]}
+        split.expect(np.array([2, 3]))
+        wanted = {entry.sha256 for entry in entries[2:]}
+        for _ in range(3000):
+            if wanted <= staged(tmp_path):
+                break
+            threading.Event().wait(0.01)
+        assert wanted <= staged(tmp_path)
+        store.asked.clear()
+        assert np.array_equal(split.read(np.arange(9, 14)), expected[9:])
+    assert store.asked == []
+
+
+class CrowdedLock(FileLock):
+    """The lock of a shard on a disk that takes no more files."""
+
+    def acquire(self, *given: Any, **named: Any) -> Any:
+        if not self.lock_file.endswith(".room.lock"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().acquire(*given, **named)
+
+
+def test_a_disk_without_room_for_a_lock_is_gone_round(
+    shards: Path,
+    entries: tuple[Shard, ...],
+    store: HttpStore,
+    stage: Stage,
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with stage(store.url) as full:
+        monkeypatch.setattr("train.streaming.staging.FileLock", CrowdedLock)
+        with closing(full.open(entries[0])) as reader:
+            check(shards, entries[0], reader)
+    assert "No space left on device; reading samples" in told[0]
+
+
+def test_closing_does_not_wait_for_another_that_fetches(
+    entries: tuple[Shard, ...], store: HttpStore, stage: Stage, tmp_path: Path
+) -> None:
+    shards = stage(store.url)
+    faults: list[DataError] = []
+
+    def open_one() -> None:
+        try:
+            shards.open(entries[0])
+        except DataError as exc:
+            faults.append(exc)
+
+    opening = threading.Thread(target=open_one, daemon=True)
+    with (tmp_path / "staged" / f"{entries[0].sha256}.lock").open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        opening.start()
+        shards.expect(entries[:1])
+        closer = threading.Thread(target=shards.close, daemon=True)
+        closer.start()
+        for thread in (closer, opening):
+            thread.join(30)
+            assert not thread.is_alive()
+    assert "called off" in str(faults[0])
+
+
+def test_a_staged_file_that_lost_its_name_is_read_on_and_one_that_was_cut_is_not(
+    shards: Path, entries: tuple[Shard, ...], store: HttpStore, stage: Stage, tmp_path: Path
+) -> None:
+    with closing(stage(store.url).open(entries[0])) as reader:
+        check(shards, entries[0], reader)
+        path = tmp_path / "staged" / f"{entries[0].sha256}.tar"
+        kept = path.rename(tmp_path / "kept")
+        reader.check()
+        path.write_bytes(b"another")
+        reader.check()
+        with kept.open("r+b") as stream:
+            stream.truncate(5)
+        with pytest.raises(DataError, match="was replaced while it was read"):
+            reader.check()
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_only_damage_throws_away_what_others_share(
+    damaged: bool, entries: tuple[Shard, ...], store: HttpStore, stage: Stage, tmp_path: Path
+) -> None:
+    kind = DamagedError if damaged else DataError
+    with pytest.raises(kind), stage(store.url) as remote:
+        reader = remote.open(entries[0])
+        raise kind(f"{reader.path}: cannot be mapped")
+    assert staged(tmp_path) == (set() if damaged else {entries[0].sha256})
+
+
+@pytest.mark.parametrize(
+    ("read", "kind", "expected"),
+    [("auto", "nfs4", ReadShard), ("auto", "ext4", MappedShard), ("pread", "ext4", ReadShard)],
+)
+def test_staged_shards_are_read_as_the_folder_or_the_setting_wants(
+    read: Read,
+    kind: str,
+    expected: type,
+    entries: tuple[Shard, ...],
+    store: HttpStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mount = SimpleNamespace(mountpoint="/", fstype=kind)
+    monkeypatch.setattr("psutil.disk_partitions", lambda all: [mount])
+    with (
+        RemoteShards(
+            store.url, folder=tmp_path, limit_bytes=10**9, wait_s=60, tell=print, read=read
+        ) as remote,
+        closing(remote.open(entries[0])) as reader,
+    ):
+        assert type(reader) is expected
+
+
+def test_a_file_that_is_replaced_while_it_is_fetched_is_an_error(
+    shards: Path, store: HttpStore, stage: Stage, tmp_path: Path
+) -> None:
+    (shards / "theirs.tar").write_bytes(b"one" * 5000)
+    remote = stage(store.url)
+    store.released = threading.Event()
+
+    def replace() -> None:
+        store.stalled.wait()
+        (shards / "theirs.tar").write_bytes(b"another" * 5000)
+        cast(threading.Event, store.released).set()
+
+    replacing = threading.Thread(target=replace)
+    replacing.start()
+    with pytest.raises(DataError, match="replaced on the server while it was fetched"):
+        remote.fetch("theirs.tar")
+    replacing.join()
+    assert staged(tmp_path) == set()
+
+
+def test_compressed_shards_of_a_compressed_index_are_read_from_afar(
+    shards: Path, entries: tuple[Shard, ...], store: HttpStore, stage: Stage
+) -> None:
+    with open_split(shards, "train") as home:
+        expected = home.read(np.arange(14))
+    index = shards / "index.json"
+    index.write_text(index.read_text().replace('"compression": null', '"compression": "zstd"'))
+    for entry in read_index(shards, compressed=True).shards:
+        path = shards / entry.name
+        Path(f"{path}.zst").write_bytes(zstandard.compress(path.read_bytes()))
+        path.unlink()
+    with (
+        stage(store.url) as remote,
+        open_split(shards, "train", opener=remote.open) as split,
+    ):
+        assert np.array_equal(split.read(np.arange(14)), expected)
+    with pytest.raises(DataError, match="photochrom unpack"):
+        open_split(shards, "train")
 
 
 def test_what_a_killed_process_left_is_swept_and_what_lives_is_not(

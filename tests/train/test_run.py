@@ -58,7 +58,7 @@ def test_the_key_changes_with_what_decides_the_result_alone(
     assert key != run_key(make_params(), inputs=other)
 
 
-def test_the_key_of_foreign_tars_is_that_of_their_samples_wherever_they_lie(
+def test_the_key_of_foreign_tars_is_that_of_their_samples_in_order_wherever_they_lie(
     make_params: MakeParams, make_shards: MakeShards, tmp_path: Path
 ) -> None:
     tars = make_shards("tars", train=[2, 1])
@@ -67,6 +67,8 @@ def test_the_key_of_foreign_tars_is_that_of_their_samples_wherever_they_lie(
     shutil.copytree(tars, tmp_path / "moved")
     moved = f"{tmp_path}/moved/train-{{000000..000001}}.tar"
     assert run_key(make_params(), inputs=to_inputs(nowhere, data=moved)) == key
+    turned = f"{tars}/train-{{000001..000000}}.tar"  # so are the numbers of their samples
+    assert run_key(make_params(), inputs=to_inputs(nowhere, data=turned)) != key
     less = str(tars / "train-000000.tar")
     assert run_key(make_params(), inputs=to_inputs(nowhere, data=less)) != key
 

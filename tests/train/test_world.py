@@ -1,7 +1,11 @@
+from datetime import timedelta
+from typing import Any
+
 import pytest
+import torch
 
 from train.errors import TrainError
-from train.world import World, read_world
+from train.world import World, connected, read_world
 
 
 def test_torch_variables_name_the_place() -> None:
@@ -35,6 +39,22 @@ def test_a_number_of_neighbours_that_cannot_be_is_an_error(said: str) -> None:
     environ = {"RANK": "2", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": said}
     with pytest.raises(TrainError, match=r"LOCAL_WORLD_SIZE|processes per machine"):
         read_world(environ)
+
+
+def test_ranks_wait_for_one_that_waits_for_the_network_or_stages_what_they_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", "1")
+    monkeypatch.setattr(
+        "train.world.distributed.init_process_group", lambda _, **said: asked.update(said)
+    )
+    monkeypatch.setattr("train.world.distributed.destroy_process_group", lambda: None)
+    world = World(rank=0, local_rank=0, size=2, local_size=2)
+    for wait_s in (0, 600, 86_400):
+        with connected(world, torch.device("cpu"), wait_s=wait_s):
+            assert asked["timeout"] == timedelta(hours=1, seconds=wait_s)
 
 
 def test_alone_where_nothing_launched() -> None:

@@ -17,13 +17,15 @@ MOST: Final = 32
 class Ahead:
     """Stages what is expected; threads may share it."""
 
-    def __init__(self, stage: Callable[[Shard], BinaryIO]) -> None:
+    def __init__(self, stage: Callable[[Shard], BinaryIO], *, tell: Callable[[str], None]) -> None:
         """No thread runs before something is expected.
 
         Args:
             stage: Gives a staged file, held against eviction while it is open.
+            tell: Takes the line that something failed that should not, once.
         """
         self._stage = stage
+        self._tell, self._told = tell, False
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._expected: dict[str, tuple[Shard, ...]] = {}
@@ -66,6 +68,13 @@ class Ahead:
             self._changed.notify_all()
             return self._ready.pop(entry.sha256, None)
 
+    def give_back(self, entry: Shard) -> None:
+        """Note that a shard that was taken is still to be staged, once there is room."""
+        with self._changed:
+            self._begun.discard(entry.sha256)
+            self._used.discard(entry.sha256)
+            self._full = True
+
     def stop(self) -> None:
         """Begin nothing more."""
         with self._changed:
@@ -90,8 +99,16 @@ class Ahead:
                     self._full = True  # until something is used, or else is expected
             except TrainError:
                 continue  # who opens it tries again, and says so
+            except Exception as exc:  # as above: one shard does not end the thread
+                self._tell_once(f"remote shards: {entry.name}: {type(exc).__name__}: {exc}")
             else:
                 self._put(entry, stream)
+
+    def _tell_once(self, said: str) -> None:
+        with self._changed:
+            told, self._told = self._told, True
+        if not told:
+            self._tell(f"{said}; it is tried again when it is used")
 
     def _next(self) -> Shard | None:
         with self._changed:

@@ -7,13 +7,11 @@ from typing import Final, Protocol
 import zstandard
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
+from preprocess.cold import SUFFIX as PACKED
 from preprocess.index import Shard
 from train.errors import DataError
 from train.streaming.landing import Landing, SpoiltError
 from train.streaming.line import to_shown
-
-PACKED: Final = ".zst"
-"""After the name of a shard: its compressed copy."""
 
 _BLOCK: Final = 1 << 20
 

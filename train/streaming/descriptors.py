@@ -1,8 +1,12 @@
-"""Files kept open, several in use at once, no more than the system lets a process have."""
+"""Edge: files kept open, several in use at once: no more than there is room for."""
 
+import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
+
+from train.streaming.landing import NoRoomError
 
 
 class Closable(Protocol):
@@ -22,37 +26,77 @@ class Descriptors(Generic[F]):
         """Open nothing yet.
 
         Args:
-            open_number: Opens a file by its number.
+            open_number: Opens a file by its number; NoRoomError has others closed, and it is
+                called again.
             most: So many are open at once, at most.
         """
-        self.most = most
+        self._most = most
         self._open_number = open_number
         self._files: OrderedDict[int, F] = OrderedDict()
+        self._turn = threading.RLock()
+        self._group: list[Descriptors[F]] = [self]
 
-    def get(self, numbers: Sequence[int]) -> dict[int, F]:
-        """Give open files, valid until the next call.
+    def join(self, other: "Descriptors[F]") -> None:
+        """Share one room with others: they take turns, and close one another's files for it."""
+        self._turn, self._group = other._turn, other._group
+        self._group.append(self)
+
+    @contextmanager
+    def use(self, numbers: Sequence[int]) -> Iterator[dict[int, F]]:
+        """Give open files, valid within the block.
 
         Args:
-            numbers: At most `most`, distinct.
+            numbers: Distinct, at least one.
+
+        Yields:
+            The first of them, as many as there is room for at once; at least one.
 
         Raises:
-            ValueError: If there are more.
+            NoRoomError: If there is no room for one.
             DataError: As `open_number`.
             OSError: As `open_number`.
         """
-        if len(numbers) > self.most:
-            raise ValueError(f"expected at most {self.most} files at once, got {len(numbers)}")
-        for number in numbers:
-            if number in self._files:
-                self._files.move_to_end(number)
-        wanted = [number for number in numbers if number not in self._files]
-        while len(self._files) + len(wanted) > self.most:
-            self._files.popitem(last=False)[1].close()
-        for number in wanted:
-            self._files[number] = self._open_number(number)
-        return {number: self._files[number] for number in numbers}
+        with self._turn:
+            wanted = numbers[: self._most]
+            for number in wanted:
+                if number in self._files:
+                    self._files.move_to_end(number)
+            given: dict[int, F] = {}
+            for number in wanted:
+                try:
+                    given[number] = self._get(number, given)
+                except NoRoomError:
+                    if not given:
+                        raise
+                    break
+            yield given
+
+    def keep(self, numbers: Collection[int]) -> None:
+        """Close all others; they are opened again when they are used."""
+        with self._turn:
+            for number in self._files.keys() - set(numbers):
+                self._files.pop(number).close()
 
     def close(self) -> None:
         """Close them all."""
-        while self._files:
-            self._files.popitem()[1].close()
+        self.keep(())
+
+    def _get(self, number: int, given: Collection[int]) -> F:
+        while number not in self._files:
+            if len(self._files) >= self._most:
+                self._close_one(given)
+            try:
+                self._files[number] = self._open_number(number)
+            except NoRoomError:
+                if not self._close_one(given):
+                    raise
+        return self._files[number]
+
+    def _close_one(self, given: Collection[int]) -> bool:
+        """Close what was used longest ago, own files first; say whether there was any."""
+        for one in (self, *(other for other in self._group if other is not self)):
+            for number in one._files:
+                if one is not self or number not in given:
+                    one._files.pop(number).close()
+                    return True
+        return False

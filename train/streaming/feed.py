@@ -24,10 +24,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from train.errors import StoppedError
 from train.streaming.source import Source
 
-PATIENCE_S = 60.0
-"""So long `close` waits for a gather that is under way."""
+PATIENCE_S = 10.0
+"""So long `close` waits for a gather that is under way; launchers kill after 30 s and more."""
+
+_POLL_S = 5.0
+"""So often one who waits for a batch looks whether to stop."""
 
 _FACTS = 5
 """Integers that travel with a sample: its valid box, and its number."""
@@ -64,6 +68,7 @@ class Feed:
         device: torch.device,
         ahead: int,
         to_lab: ToLab | None = None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """Start to gather.
 
@@ -75,8 +80,10 @@ class Feed:
             ahead: Batches that are gathered before they are asked for, 1 or more; one more than
                 these take memory here, and as much on a CUDA device.
             to_lab: Makes samples of rows; by default `source.to_lab` does.
+            stop: Says whether this process was asked to stop.
         """
         self._source = source
+        self._stop = stop
         self._batches = batches
         self._to_lab = to_lab or (lambda rows_BR, _: source.to_lab(rows_BR))
         self._free: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
@@ -93,7 +100,7 @@ class Feed:
         for slot in self._slots:
             self._free.put(slot)
         self._thread = threading.Thread(
-            target=self._gather, name=f"feed-{source.name}", daemon=True
+            target=self._gather, args=(stream,), name=f"feed-{source.name}", daemon=True
         )
         self._thread.start()
 
@@ -107,12 +114,15 @@ class Feed:
             StopIteration: If there is none.
             ValueError: If the feed is closed.
             DataError: If the source failed at this batch.
+            StoppedError: If the process was asked to stop and the batch is not there.
         """
         self._give_back()
         if self._end is None:
             started = time.perf_counter()
-            got = self._ready.get()
-            self.waited_s += time.perf_counter() - started
+            try:
+                got = self._wait()
+            finally:
+                self.waited_s += time.perf_counter() - started
             if isinstance(got, _Slot):
                 self._held = got
                 return got.receive(self._to_lab)
@@ -123,7 +133,8 @@ class Feed:
         """End the thread, and wait for the gather that it may be in; a second call does nothing.
 
         Where that gather does not end within `PATIENCE_S`, as on a disk that hangs, it is left to
-        itself: its thread touches nothing but its own buffers, and does not keep the process.
+        itself, and does not keep the process: its thread goes on to read from the source, which
+        may be closed by then, into buffers that stay and that nobody looks at.
         """
         self._closing.set()
         self._end = ValueError(f"the feed of {self._source.name} is closed")
@@ -156,9 +167,26 @@ class Feed:
             self._free.put(self._held)
             self._held = None
 
-    def _gather(self) -> None:
+    def _wait(self) -> "_Slot | BaseException":
+        stopping = False
+        while True:
+            try:
+                return self._ready.get(timeout=0 if stopping else _POLL_S)
+            except queue.Empty:
+                if stopping:
+                    raise StoppedError(
+                        f"told to stop while waiting for samples of {self._source.name}; run it "
+                        "again, and it goes on from the last checkpoint"
+                    ) from None
+                # Once more: a batch may have come just now.
+                stopping = self._stop()
+
+    def _gather(self, stream: torch.cuda.Stream | None) -> None:
         """Fill buffers until the batches end, one fails, or the feed is closed."""
         try:
+            if stream is not None:
+                # A new thread begins at the first GPU, and would take memory there.
+                torch.cuda.set_device(stream.device)
             for indices in self._batches:
                 slot = self._free.get()
                 if self._closing.is_set():

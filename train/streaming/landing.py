@@ -19,7 +19,7 @@ _STEP: Final = 64 << 20
 _HEAD: Final = 64
 
 
-class NoRoomError(TrainError):
+class NoRoomError(DataError):
     """The disk, or what the folder may hold, is full of files in use or expected."""
 
 

@@ -27,6 +27,8 @@ _T = TypeVar("_T")
 _LONGEST_S: Final = 30.0
 """Between two tries."""
 _FIRST_S: Final = 0.5
+_FORGOTTEN_S: Final = 90.0
+"""An outage of which nothing was heard for so long is over: longer than any wait and a try."""
 
 _QUERY: Final = re.compile(r"\?[^\s'\"<>)]+")
 _USER: Final = re.compile(r"//[^/\s@]+@")
@@ -91,6 +93,8 @@ class Line:
         self._lock = threading.Lock()
         self._lost_at: float | None = None
         """Since then nothing was answered."""
+        self._failed_at = 0.0
+        """When the last question of that outage failed."""
         self._told = False
         self._over = stop_any(stop_after_delay(wait_s), stop_when_event_set(self.closed))
         self._retrying = Retrying(
@@ -153,8 +157,12 @@ class Line:
         return self._over(state) or lost_s >= self.wait_s
 
     def _lose(self, state: RetryCallState) -> None:
+        now = time.monotonic()
         with self._lock:
-            self._lost_at = self._lost_at or time.monotonic()
+            heard = self._failed_at if state.attempt_number == 1 else now
+            forgotten = now - heard > min(self.wait_s, _FORGOTTEN_S)
+            self._lost_at = now if self._lost_at is None or forgotten else self._lost_at
+            self._failed_at = now
 
     def _wait(self, state: RetryCallState) -> None:
         with self._lock:

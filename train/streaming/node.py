@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from preprocess.index import Shard
+from preprocess.split import PAIRS, Split
 from train.errors import DataError
 from train.streaming.node_disk import BATCH, Files
 from train.streaming.shard import ShardReader, open_shard
@@ -155,8 +156,7 @@ def measure_decoding(tar: Path, *, size: int, most: int, spell_s: float) -> tupl
         DataError: If it is no tar, or holds no picture.
     """
     with tempfile.TemporaryDirectory(prefix="bench-node-") as cache:
-        splits = ("train", "val", "test", "pairs")
-        for name in splits:
+        for name in (*Split, PAIRS):
             split = open_tars(str(tar), size=size, split=name, cache=Path(cache), threads=1)
             if len(split):
                 break

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
+from urllib.parse import urlsplit, urlunsplit
 
 from train.data import open_split
 from train.params import RemoteParams, TrainParams
 from train.remote import RemoteShards
 from train.run import Inputs
+from train.streaming.shard import Read
 from train.streaming.source import Source
 from train.streaming.tar_index import hash_tars
-from train.streaming.tars import open_tars
+from train.streaming.tars import TarSplit, open_tars
 
 Tell = Callable[[str], None]
 
@@ -45,6 +47,7 @@ class Fetcher:
         self._remote = remote
         self._tell = tell
         self._folders: dict[str, RemoteShards] = {}
+        self._stack = contextlib.ExitStack()
         self._lock = threading.Lock()
 
     def open(self, source: str) -> BinaryIO:
@@ -54,12 +57,16 @@ class Fetcher:
             source: Its URL.
 
         Raises:
+            NoRoomError: If there is no room for it.
             DataError: If it cannot be fetched.
         """
-        url, _, name = source.rpartition("/")
+        parts = urlsplit(source)
+        path, _, name = parts.path.rpartition("/")
+        url = urlunsplit(parts._replace(path=path))
         with self._lock:
             if url not in self._folders:
-                self._folders[url] = _reach(url, self._remote, self._tell)
+                reached = _reach(url, self._remote, self._tell)
+                self._folders[url] = self._stack.enter_context(reached)
         return self._folders[url].fetch(name)
 
     def __enter__(self) -> Self:
@@ -71,8 +78,7 @@ class Fetcher:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for folder in self._folders.values():
-            folder.close()
+        self._stack.__exit__(kind, exception, traceback)
 
 
 @contextlib.contextmanager
@@ -93,20 +99,12 @@ def open_inputs(inputs: Inputs, params: TrainParams, *, tell: Tell) -> Iterator[
     with contextlib.ExitStack() as stack:
         if inputs.data is not None:
             fetcher = stack.enter_context(Fetcher(params.remote, tell=tell))
-            train_tars, val_tars = (
-                open_tars(
-                    inputs.data,
-                    size=inputs.size,
-                    split=name,
-                    cache=inputs.indexes,
-                    threads=params.threads,
-                    open_file=fetcher.open,
-                )
-                for name in ("train", "val")
-            )
-            stack.callback(train_tars.close)
-            stack.callback(val_tars.close)
-            notice, left_out = train_tars.notice, train_tars.left_out
+            train_tars, val_tars = _open_tars(inputs, params, fetcher, stack)
+            if "://" in inputs.data:
+                val_tars.share_room(train_tars)
+            told = dict.fromkeys((train_tars.left_out, val_tars.left_out))
+            left_out = "; ".join(filter(None, told))
+            notice = "; ".join(filter(None, (train_tars.notice, left_out)))
             yield Opened(train_tars, val_tars, notice=notice, left_out=left_out)
             return
         train, val = _open_shards(inputs.shards, params, tell, stack)
@@ -131,12 +129,29 @@ def hash_data(inputs: Inputs, params: TrainParams, *, tell: Tell) -> dict[str, s
         )
 
 
+def _open_tars(
+    inputs: Inputs, params: TrainParams, fetcher: Fetcher, stack: contextlib.ExitStack
+) -> Iterator[TarSplit]:
+    assert inputs.data is not None
+    for name in ("train", "val"):
+        split = open_tars(
+            inputs.data,
+            size=inputs.size,
+            split=name,
+            cache=inputs.indexes,
+            threads=params.threads,
+            open_file=fetcher.open,
+        )
+        stack.callback(split.close)
+        yield split
+
+
 def _open_shards(
     folder: Path, params: TrainParams, tell: Tell, stack: contextlib.ExitStack
 ) -> Iterator[Source]:
     opener = expect = None
     if params.remote.url is not None:
-        remote = stack.enter_context(_reach(params.remote.url, params.remote, tell))
+        remote = stack.enter_context(_reach(params.remote.url, params.remote, tell, params.read))
         opener, expect = remote.open, remote.expect
     for name in ("train", "val"):
         split = open_split(folder, name, read=params.read, opener=opener, expect=expect)
@@ -144,8 +159,13 @@ def _open_shards(
         yield split
 
 
-def _reach(url: str, remote: RemoteParams, tell: Tell) -> RemoteShards:
+def _reach(url: str, remote: RemoteParams, tell: Tell, read: Read = "auto") -> RemoteShards:
     folder = None if remote.folder is None else Path(remote.folder)
     return RemoteShards(
-        url, folder=folder, limit_bytes=round(remote.gb * 1e9), wait_s=remote.wait_s, tell=tell
+        url,
+        folder=folder,
+        limit_bytes=round(remote.gb * 1e9),
+        wait_s=remote.wait_s,
+        tell=tell,
+        read=read,
     )

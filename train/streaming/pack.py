@@ -31,10 +31,6 @@ from train.errors import DataError
 from train.streaming.decoding import measure
 from train.streaming.tars import TarSplit, open_tars
 
-SHARD_BYTES: Final = 1 << 29
-"""A shard has at most so many bytes of samples: large enough to read at a disk's or a store's full
-speed, small enough that a few fill a node's scratch by steps, not at once."""
-
 _BATCH: Final = 32
 """Samples decoded at once."""
 
@@ -59,6 +55,7 @@ def pack_tars(
     *,
     size: int,
     cache: Path,
+    shard_bytes: float,
     threads: int,
     on_progress: Callable[[float], None],
 ) -> Packed:
@@ -74,6 +71,7 @@ def pack_tars(
         out: Folder of the shards; it must not be there, or be empty.
         size: Side of a sample in pixels, S.
         cache: Folder of the indexes of tars.
+        shard_bytes: Most that a shard takes, of samples; a larger sample is one by itself.
         threads: That decode.
         on_progress: Takes the share done, 0 to 1.
 
@@ -96,7 +94,7 @@ def pack_tars(
             described: list[Described] = []
             done = 0
             for split in splits:
-                for number, (start, stop) in enumerate(_cut(split)):
+                for number, (start, stop) in enumerate(_cut(split, shard_bytes)):
                     path = folder / f"{split.name}-{number:06d}.tar"
                     described.append(_write_shard(path, split, start=start, stop=stop))
                     done += stop - start
@@ -135,10 +133,10 @@ def _whole_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _cut(split: TarSplit) -> Iterator[tuple[int, int]]:
+def _cut(split: TarSplit, shard_bytes: float) -> Iterator[tuple[int, int]]:
     """Cut a split into the samples of its shards: as many as fit, all about as many."""
     stride = to_layout(split.size, paired=False).stride
-    shards = -(-len(split) // max(1, SHARD_BYTES // stride))
+    shards = -(-len(split) // max(1, int(shard_bytes // stride)))
     bounds = [len(split) * number // shards for number in range(shards + 1)] if shards else []
     yield from pairwise(bounds)
 

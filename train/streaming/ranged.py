@@ -70,6 +70,8 @@ class Pull:
 class RangedShard:
     """A shard that is not on the disk: its samples are read from afar when they are asked for."""
 
+    afresh = True
+
     def __init__(
         self, path: Path, entry: Shard, read: Callable[[list[int], list[int]], list[bytes]]
     ) -> None:

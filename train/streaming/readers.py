@@ -52,8 +52,9 @@ class Readers:
         return shard
 
     def keep(self, ordinals: Iterable[int]) -> None:
-        """Close all others; they are opened again when they are asked for."""
-        for ordinal in self._open.keys() - set(ordinals):
+        """Close all others, and what is read from afar; they are opened again when asked for."""
+        afar = {ordinal for ordinal, shard in self._open.items() if shard.afresh}
+        for ordinal in (self._open.keys() - set(ordinals)) | afar:
             self._open.pop(ordinal).close()
 
     def close(self) -> None:

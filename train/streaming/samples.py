@@ -4,7 +4,7 @@ Dimensions: N samples of the split, B of a batch, S side in pixels, R bytes of a
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -24,7 +24,13 @@ class Samples:
     """A split that batches are read from."""
 
     def __init__(
-        self, source: Source, *, device: torch.device, ahead: int, to_lab: ToLab | None = None
+        self,
+        source: Source,
+        *,
+        device: torch.device,
+        ahead: int,
+        to_lab: ToLab | None = None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """Read from a source as it is; `hold` is the way to hold it first.
 
@@ -33,11 +39,13 @@ class Samples:
             device: Where batches go.
             ahead: Batches gathered before they are asked for.
             to_lab: As `Feed` takes it.
+            stop: As `Feed` takes it.
         """
         self.device = device
         self.ahead = ahead
         self._source = source
         self._to_lab = to_lab
+        self._stop = stop
         self._feed: Feed | None = None
         self._waited_s = 0.0
 
@@ -74,6 +82,7 @@ class Samples:
             device=self.device,
             ahead=self.ahead,
             to_lab=self._to_lab,
+            stop=self._stop,
         )
         return self._feed
 
@@ -102,9 +111,28 @@ class Samples:
     def read_covers(self, covers: Sequence[Cover]) -> Feed:
         """Read one rank's part of a split that is seen once, from `train.partition.cover`."""
         first, last = covers[0].indices[0], covers[-1].indices[-1]
-        owners = np.searchsorted(self._source.starts, (first, last), side="right") - 1
-        self._source.expect(np.arange(owners[0], owners[1] + 1))
+        self._source.expect(self._find_shards(first, last))
         return self.read((one.indices for one in covers), largest=len(covers[0].indices))
+
+    def read_runs(self, runs: Sequence[NDArray[np.int64]]) -> Feed:
+        """Read samples that lie together, run by run, each as a batch.
+
+        Args:
+            runs: Numbers of samples, each run without a gap and at least one long.
+        """
+
+        def batches() -> Iterator[NDArray[np.int64]]:
+            for number, run in enumerate(runs):
+                near = [self._find_shards(one[0], one[-1]) for one in runs[number : number + 2]]
+                self._source.expect(np.unique(np.concatenate(near)))
+                yield run
+
+        return self.read(batches(), largest=max(len(run) for run in runs))
+
+    def _find_shards(self, first: np.int64, last: np.int64) -> NDArray[np.int64]:
+        """Find the shards that hold the samples from one to another."""
+        owners = np.searchsorted(self._source.starts, (first, last), side="right") - 1
+        return np.arange(owners[0], owners[1] + 1)
 
 
 class Waits:
@@ -127,7 +155,14 @@ class Waits:
         return sum(split.waited_s for split in self._splits)
 
 
-def hold(source: Source, residence: Residence, *, device: torch.device, ahead: int) -> Samples:
+def hold(
+    source: Source,
+    residence: Residence,
+    *,
+    device: torch.device,
+    ahead: int,
+    stop: Callable[[], bool] = lambda: False,
+) -> Samples:
     """Put a split where it is to be held.
 
     Args:
@@ -137,16 +172,19 @@ def hold(source: Source, residence: Residence, *, device: torch.device, ahead: i
             `stream` reads nothing yet.
         device: Where batches go.
         ahead: Batches gathered before they are asked for.
+        stop: Says whether this process was asked to stop.
 
     Raises:
         DataError: If a sample cannot be read.
+        StoppedError: If the process was asked to stop and a batch is not there.
     """
     if residence == "stream" or not len(source):
-        return Samples(source, device=device, ahead=ahead)
+        return Samples(source, device=device, ahead=ahead, stop=stop)
     source.expect(np.arange(len(source.starts) - 1))
     if residence == "host":
         return Samples(_read_rows(source), device=device, ahead=ahead)
-    lab_NSS3, valid_N4 = _read_samples(source, device=device, ahead=ahead)
+    streamed = Samples(source, device=device, ahead=ahead, stop=stop)
+    lab_NSS3, valid_N4 = _read_samples(streamed)
     numbers = _Memory(source, np.empty((len(source), 0), np.uint8), valid_N4)
 
     def to_lab(_: Tensor, samples_B: Tensor) -> Tensor:
@@ -162,14 +200,14 @@ def blocks(samples: int, *, of: int) -> Iterator[NDArray[np.int64]]:
 
 
 def _read_samples(
-    source: Source, *, device: torch.device, ahead: int
+    streamed: Samples,
 ) -> tuple[Tensor, NDArray[np.int64]]:
     """Read a split onto the device: samples (N, S, S, 3), and valid boxes (N, 4) in memory."""
-    shape = (len(source), source.size, source.size, 3)
-    lab_NSS3 = torch.empty(shape, dtype=torch.uint8, device=device)
-    valid_N4 = torch.empty((len(source), 4), dtype=torch.int64, device=device)
-    streamed, start = Samples(source, device=device, ahead=ahead), 0
-    with streamed.read(blocks(len(source), of=_BLOCK), largest=_BLOCK) as feed:
+    shape = (len(streamed), streamed.size, streamed.size, 3)
+    lab_NSS3 = torch.empty(shape, dtype=torch.uint8, device=streamed.device)
+    valid_N4 = torch.empty((len(streamed), 4), dtype=torch.int64, device=streamed.device)
+    start = 0
+    with streamed.read(blocks(len(streamed), of=_BLOCK), largest=_BLOCK) as feed:
         for batch in feed:
             stop = start + len(batch.lab_BSS3)
             lab_NSS3[start:stop] = batch.lab_BSS3

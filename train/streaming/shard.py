@@ -55,6 +55,10 @@ class ShardReader(Protocol):
     def path(self) -> Path:
         """Of its file, for messages."""
 
+    @property
+    def afresh(self) -> bool:
+        """Whether what is taken comes from afar, anew every time."""
+
     def take(self, places: NDArray[np.int64], out_BR: NDArray[np.uint8]) -> None:
         """Copy samples, whole with their headers, into rows.
 
@@ -80,8 +84,10 @@ class ShardReader(Protocol):
 class _OpenFile:
     """The file of a shard: what it was when it was opened, and whether it still is."""
 
-    def __init__(self, file: BinaryIO, path: Path, entry: Shard) -> None:
-        self.path = path
+    afresh = False
+
+    def __init__(self, file: BinaryIO, path: Path, entry: Shard, *, leased: bool = False) -> None:
+        self.path, self._leased = path, leased
         self._fd = file.fileno()
         self._close = weakref.finalize(self, file.close)  # dropped or closed, the file is closed
         self._samples, self._stride = entry.samples, entry.stride
@@ -101,7 +107,8 @@ class _OpenFile:
 
         What the open file says of itself is asked every time, so that nothing written to it goes
         unseen; it takes a microsecond. What the path leads to is looked up once a second, and at
-        once where the file's own record changed, as it does when another takes its name.
+        once where the file's own record changed, as it does when another takes its name. Of a
+        file of `lease_file` the path does not matter.
 
         Raises:
             DataError: If it was written to, replaced, cut short or removed.
@@ -109,9 +116,10 @@ class _OpenFile:
         try:
             now = os.fstat(self._fd)
             same = now.st_mtime_ns == self._mtime_ns and now.st_size == self._size
-            if same and now.st_ctime_ns == self._ctime_ns and time.monotonic() < self._look_at:
+            early = now.st_ctime_ns == self._ctime_ns and time.monotonic() < self._look_at
+            if same and (early or self._leased):
                 return
-            there = self.path.stat()
+            there = now if self._leased else self.path.stat()
         except FileNotFoundError as exc:
             raise DataError(f"{self.path}: was removed while it was read; {AGAIN}") from exc
         except OSError as exc:
@@ -170,8 +178,8 @@ class ReadShard(_OpenFile):
 class MappedShard(ReadShard):
     """A shard whose rows are read by pread once, and from then on copied out of a map."""
 
-    def __init__(self, file: BinaryIO, path: Path, entry: Shard) -> None:
-        super().__init__(file, path, entry)
+    def __init__(self, file: BinaryIO, path: Path, entry: Shard, *, leased: bool = False) -> None:
+        super().__init__(file, path, entry, leased=leased)
         # One item of dtype void per row: of a strided view np.take would copy the whole shard.
         self._type = np.dtype(f"V{entry.stride}")
         self._rows_N1: NDArray[np.void] | None = None
@@ -236,6 +244,13 @@ def map_file(file: BinaryIO, path: Path, entry: Shard) -> MappedShard:
 def pread_file(file: BinaryIO, path: Path, entry: Shard) -> ReadShard:
     """Read a shard that is open by pread; see `map_file`."""
     return ReadShard(file, path, entry)
+
+
+def lease_file(
+    file: BinaryIO, path: Path, entry: Shard, *, read: Literal["map", "pread"]
+) -> ReadShard:
+    """Read a shard that is open and may lose its name, as a staged one may; see `map_file`."""
+    return (MappedShard if read == "map" else ReadShard)(file, path, entry, leased=True)
 
 
 def open_shard(path: Path, entry: Shard, read: Read = "auto") -> ShardReader:

@@ -9,14 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
+from preprocess.cold import SUFFIX as PACKED
 from preprocess.index import Shard
-from train.errors import DataError
+from train.errors import DamagedError, DataError
 from train.streaming.ahead import Ahead
-from train.streaming.arrival import PACKED, Found, Sink, receive
+from train.streaming.arrival import Found, Sink, receive
 from train.streaming.landing import Landing, NoRoomError
 from train.streaming.line import RefusedError, to_shown
 from train.streaming.ranged import RangedShard
-from train.streaming.shard import ShardReader, map_file
+from train.streaming.shard import Read, ShardReader, choose_read, lease_file
 from train.streaming.staging import Staging
 
 
@@ -39,32 +40,37 @@ class Afar(Protocol):
 class Stage:
     """Opens shards as files of this node; threads may share it."""
 
-    def __init__(self, origin: Afar, *, staging: Staging, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, origin: Afar, *, staging: Staging, tell: Callable[[str], None], read: Read = "auto"
+    ) -> None:
         """Nothing is asked of the server yet.
 
         Args:
             origin: Where the files come from.
             staging: Where they go.
             tell: Takes lines for the log, from any thread.
+            read: How staged shards are read; `auto` looks at the folder's file system.
         """
         self._origin = origin
         self._staging = staging
-        self._ahead = Ahead(self._stage)
+        self._read = choose_read(staging.folder) if read == "auto" else read
+        self._ahead = Ahead(self._stage, tell=tell)
         self._tell = tell
         self._told = False
         self._packed = False
-        self._opened: set[Path] = set()
+        self._opened: dict[Path, str] = {}
+        """Staged files, and what errors call them."""
         self._afar: dict[str, Found] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
-        """Close, and throw away what an error of training names: it is fetched anew."""
+        """Close, and throw away the file that an error found damaged: it is fetched anew."""
         self.close()
-        named = str(exc) if isinstance(exc, DataError) else ""
-        for path in self._opened:
-            if str(path) in named:
+        damage = str(exc) if isinstance(exc, DamagedError) else ""
+        for path, name in self._opened.items():
+            if name in damage:
                 path.unlink(missing_ok=True)
                 self._tell(f"remote shards: {path} is thrown away; running again fetches it anew")
 
@@ -80,10 +86,11 @@ class Stage:
         try:
             stream = stream or self._stage(entry)
         except NoRoomError as exc:
+            self._ahead.give_back(entry)
             return self._open_afar(entry, exc)
         path = self._staging.path(entry.sha256)
-        self._opened.add(path)
-        return map_file(stream, path, entry)
+        self._opened[path] = str(path)
+        return lease_file(stream, path, entry, read=self._read)
 
     def expect(self, entries: Sequence[Shard]) -> None:
         """Stage these in the background, in order, as far as they fit; returns at once.
@@ -97,22 +104,26 @@ class Stage:
         """Open any file of the folder, staged; its checksum is not known, its length is checked.
 
         Returns:
-            The file; it stays staged at least until it is closed.
+            The file; it stays staged at least until it is closed. Its name has a stem that is
+            another where the server has another file.
 
         Raises:
-            DataError: If it cannot be had, or there is no room for it.
+            NoRoomError: If there is no room for it.
+            DataError: If it cannot be had, or was replaced while it came.
         """
         found = self._origin.find(name)
         described = f"{to_shown(found.url)}\n{found.version}\n{found.size_bytes}"
+        key = hashlib.sha256(described.encode()).hexdigest()
+        self._opened[self._staging.path(key)] = to_shown(found.url)
         try:
             return self._staging.stage(
-                hashlib.sha256(described.encode()).hexdigest(),
+                key,
                 size_bytes=found.size_bytes,
                 kept=self._ahead.kept,
-                fill=partial(receive, self._origin.send, found, None),
+                fill=partial(self._receive_any, found, name),
             )
         except NoRoomError as exc:
-            raise DataError(
+            raise NoRoomError(
                 f"{to_shown(found.url)}: no room for its {found.size_bytes} bytes ({exc}); raise "
                 "train.remote.gb, or set train.remote.folder to a larger disk"
             ) from exc
@@ -120,6 +131,7 @@ class Stage:
     def close(self) -> None:
         """End the background work and every connection; open readers of staged shards stay."""
         self._ahead.stop()
+        self._staging.closed.set()
         self._origin.close()
         self._ahead.close()
 
@@ -133,6 +145,16 @@ class Stage:
 
     def _receive(self, entry: Shard, landing: Landing) -> None:
         receive(self._origin.send, self._locate(entry.name), entry, landing)
+
+    def _receive_any(self, found: Found, name: str, landing: Landing) -> None:
+        receive(self._origin.send, found, None, landing)
+        now = self._origin.find(name)
+        if (now.version, now.size_bytes) != (found.version, found.size_bytes):
+            raise DataError(
+                f"{to_shown(found.url)}: replaced on the server while it was fetched: expected "
+                f"{found.size_bytes} bytes of version {found.version!r}, then found "
+                f"{now.size_bytes} of {now.version!r}; run again once it is complete"
+            )
 
     def _locate(self, name: str) -> Found:
         """Find a shard, or its compressed copy."""

@@ -14,6 +14,7 @@ import os
 import re
 import stat
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -47,6 +48,8 @@ class Staging:
         """
         self.folder = _prepare(folder)
         self.limit_bytes = limit_bytes
+        self.closed = threading.Event()
+        """Set to end all waiting for others."""
         self._room = FileLock(self.folder / ".room.lock", poll_interval=_POLL_S)
         self._sweep()
 
@@ -105,7 +108,7 @@ class Staging:
 
         Raises:
             NoRoomError: If there is no room for it.
-            DataError: If the disk fails; and what `fill` raises.
+            DataError: If the disk fails, or it was `closed` meanwhile; and what `fill` raises.
         """
         if (staged := self.find(key, size_bytes=size_bytes)) is not None:
             return staged
@@ -128,12 +131,17 @@ class Staging:
     def _alone(self, key: str) -> Iterator[None]:
         """Be the one that brings a file; wait for another that does."""
         lock = self._lock(key)
-        with lock:
+        with disk(lock.lock_file):
             try:
-                yield
-            finally:
-                # While it is held: who waits for it sees that it is gone, and makes a new one.
-                Path(lock.lock_file).unlink(missing_ok=True)
+                lock.acquire(cancel_check=self.closed.is_set)
+            except Timeout:
+                raise DataError(f"{lock.lock_file}: called off while another fetched it") from None
+        try:
+            yield
+        finally:
+            # While it is held: who waits for it sees that it is gone, and makes a new one.
+            Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
 
     def _lock(self, key: str) -> FileLock:
         return FileLock(self.folder / f"{key}.lock", poll_interval=_POLL_S)

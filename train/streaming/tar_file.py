@@ -5,7 +5,7 @@ from typing import Final
 
 from preprocess.samples import BLOCK
 from train.errors import DataError
-from train.streaming.tar_index import OpenFile, open_tar
+from train.streaming.tar_index import OpenFile, open_tar, to_tag
 from train.streaming.tar_places import IndexedTar
 
 AGAIN: Final = "put the tar back, or start again to index it anew"
@@ -25,19 +25,25 @@ class TarFile:
             DataError: If it cannot be opened, or is of another size or time than its index.
         """
         self.tar = indexed.tar
-        self._indexed = indexed
+        self._indexed, self._forgotten = indexed, False
         try:
             self._file = open_tar(indexed.tar, open_file)
         except OSError as exc:
             raise DataError(f"{self.tar.source}: cannot be opened ({exc}); {AGAIN}") from exc
+        self._tag = to_tag(self.tar, self._file)
         self._descriptor = self._file.fileno()
         opened = os.fstat(self._descriptor)
         self._inode = (opened.st_dev, opened.st_ino)
         try:
             self._compare(opened)
         except DataError:
+            self.forget()
             self.close()
             raise
+
+    def forget(self) -> None:
+        """Throw away the index with `close` where the tar lies behind a URL: it is another's."""
+        self._forgotten = self.tar.is_remote
 
     def read(self, block: int, length: int) -> bytes:
         """Read a member's content.
@@ -72,13 +78,16 @@ class TarFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        if self._forgotten:
+            self._indexed.index.unlink(missing_ok=True)
 
     def _compare(self, found: os.stat_result) -> None:
         """Hold what the system says of the file against its index."""
         indexed = self._indexed
         same = (found.st_dev, found.st_ino) == self._inode
         aged = not self.tar.is_remote and found.st_mtime_ns != indexed.mtime_ns
-        if found.st_size != indexed.size_bytes or aged or not same:
+        other = self._tag != indexed.tag
+        if found.st_size != indexed.size_bytes or aged or other or not same:
             raise DataError(
                 f"{self.tar.source}: replaced or changed since it was indexed in {indexed.index}: "
                 f"expected {indexed.size_bytes} bytes, got {found.st_size}; {AGAIN}"

@@ -3,8 +3,8 @@
 It is made when the tar is first opened, by streaming it once, and kept below the checkout's
 .photochrom: an .npz, whose members carry checksums of their own. It is named by the tar's path and
 holds the size and the time of change that the tar had; a tar that has others gets a new index in
-the old one's place. A tar behind a URL has no such time: its size is held against the index when
-it is fetched, and each picture's bytes against their XXH3 when they are first used.
+the old one's place. A tar behind a URL is held against its index, by size and version, when it is
+fetched, and each picture by its XXH3 when it is first used; where they differ the index goes.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import os
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
@@ -29,10 +29,11 @@ from harvest.locks import hold, to_file_lock
 from preprocess.samples import BLOCK
 from preprocess.split import Split, find_split
 from train.errors import DataError
+from train.streaming.landing import NoRoomError
 from train.streaming.members import Picture, read_pictures
 from train.streaming.tar_names import Tar, find_tars
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 ENTRY: Final = np.dtype(
     [
@@ -52,6 +53,7 @@ many they are; where its key stops among all keys; the valid box that one of our
 SPLITS: Final = tuple(str(split) for split in Split)
 
 OpenFile = Callable[[str], BinaryIO]
+"""Opens a tar behind a URL: a file with a descriptor, and a stem that names what the server has."""
 Entries = NDArray[np.void]
 
 
@@ -65,6 +67,8 @@ class TarIndex:
     size_bytes: int
     mtime_ns: int
     """0 for a tar behind a URL."""
+    tag: str
+    """Which file of the server it was; "" for a tar on a disk."""
     entries: Entries
     """ENTRY, (N,), in the order of the tar."""
     digest: str
@@ -93,7 +97,13 @@ def open_indexes(
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(tars), at_once):
             some = tars[start : start + at_once]
-            yield from pool.map(lambda tar: open_index(tar, cache=cache, open_file=open_file), some)
+            looks = [pool.submit(open_index, tar, cache=cache, open_file=open_file) for tar in some]
+            for tar, look in zip(some, looks, strict=True):
+                try:
+                    yield look.result()
+                except NoRoomError:  # beside others; by itself it may fit
+                    wait(looks)
+                    yield open_index(tar, cache=cache, open_file=open_file)
 
 
 def hash_tars(
@@ -167,6 +177,11 @@ def open_tar(tar: Tar, open_file: OpenFile | None) -> BinaryIO:
     return open_file(tar.source)
 
 
+def to_tag(tar: Tar, stream: BinaryIO) -> str:
+    """Name the file that a server had as the tar; "" for a tar on a disk."""
+    return Path(str(stream.name)).stem if tar.is_remote else ""
+
+
 def read_keys(path: Path) -> dict[int, str]:
     """Read the keys of a tar's samples.
 
@@ -202,7 +217,7 @@ def _make_index(path: Path, tar: Tar, open_file: OpenFile | None) -> None:
     rows, keys = bytearray(), bytearray()
     without, example = 0, ""
     with open_tar(tar, open_file) as stream:
-        before = os.fstat(stream.fileno())
+        before, tag = os.fstat(stream.fileno()), to_tag(tar, stream)
         for found in read_pictures(stream, tar.source):
             if isinstance(found, Picture):
                 keys += found.key.encode(errors="surrogateescape")
@@ -217,6 +232,7 @@ def _make_index(path: Path, tar: Tar, open_file: OpenFile | None) -> None:
         "tar": tar.source,
         "size_bytes": before.st_size,
         "mtime_ns": 0 if tar.is_remote else before.st_mtime_ns,
+        "tag": tag,
         "digest": hashlib.sha256(bytes(rows) + bytes(keys)).hexdigest(),
         "without": without,
         "example": example,
@@ -264,7 +280,7 @@ def _read_index(path: Path, tar: Tar) -> TarIndex | None:
         found = Path(tar.source).stat()
         if (found.st_size, found.st_mtime_ns) != (about["size_bytes"], about["mtime_ns"]):
             return None
-    fields = ("size_bytes", "mtime_ns", "digest", "without", "example")
+    fields = ("size_bytes", "mtime_ns", "tag", "digest", "without", "example")
     return TarIndex(
         tar=tar, path=path, entries=arrays["entries"], **{name: about[name] for name in fields}
     )

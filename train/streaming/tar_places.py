@@ -29,6 +29,8 @@ class IndexedTar:
     size_bytes: int
     mtime_ns: int
     """0 for a tar behind a URL."""
+    tag: str
+    """Which file of the server it was; "" for a tar on a disk."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,4 +127,6 @@ def _collect(found: _Collected, index: TarIndex, entries: Entries) -> None:
     if True in found.kinds:
         found.valid += np.ascontiguousarray(entries["valid"]).tobytes()
     found.starts.append(found.starts[-1] + len(entries))
-    found.tars.append(IndexedTar(index.tar, index.path, index.size_bytes, index.mtime_ns))
+    found.tars.append(
+        IndexedTar(index.tar, index.path, index.size_bytes, index.mtime_ns, index.tag)
+    )

@@ -9,6 +9,7 @@ For each sample 18 bytes are held in memory, 8 more for arrays of LAB: 180 MB fo
 Dimensions: N samples of the split, B of a batch, S side in pixels, R bytes of a row.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from preprocess.samples import BLOCK
-from train.errors import DataError
+from train.errors import DamagedError, DataError
 from train.streaming.colour import to_lab_bytes
 from train.streaming.decoding import Box, Kind, decode
 from train.streaming.descriptors import Descriptors
@@ -37,6 +38,10 @@ _KINDS: Final = tuple(Kind)
 
 _Place = tuple[int, int, int, int]
 """A row of PLACE."""
+
+
+class _MismatchError(ValueError):
+    """What is read is not what was indexed."""
 
 
 class TarSplit:
@@ -85,12 +90,11 @@ class TarSplit:
     @property
     def notice(self) -> str:
         """What to tell a user once, in a line: what this costs, and what would not."""
-        said = (
+        return (
             f"{self.name}: {len(self):,} samples of {len(self.tars):,} tars are read one by one "
             "and decoded anew in every epoch: 2.6 cores for 10,000 JPEGs of 256 px a second; "
             f"`photochrom pack SPEC OUT --size {self.size}` makes shards of them that take 0.1"
         )
-        return f"{said}; {self.left_out}" if self.left_out else said
 
     @property
     def left_out(self) -> str:
@@ -122,11 +126,12 @@ class TarSplit:
         """
         number = int(np.searchsorted(self.starts, index, side="right")) - 1
         _, block, length, kind = self._places.rows[index].item()
-        file = self._files.get([number])[number]
-        try:
-            return Kind(kind), file.read(block, length)
-        except (ValueError, OSError) as exc:
-            raise DataError(f"{file.tar.source}, byte {block * BLOCK}: {exc}; {AGAIN}") from exc
+        with self._files.use([number]) as files:
+            file = files[number]
+            try:
+                return Kind(kind), file.read(block, length)
+            except (ValueError, OSError) as exc:
+                raise DataError(f"{file.tar.source}, byte {block * BLOCK}: {exc}; {AGAIN}") from exc
 
     def gather(
         self,
@@ -151,26 +156,27 @@ class TarSplit:
         self._check(indices, rows_BR, valid_B4)
         owners = np.searchsorted(self.starts, indices, side="right") - 1
         rows_BSS3 = rows_BR.reshape(-1, self.size, self.size, 3)
-        touched = np.unique(owners)
+        left = np.unique(owners).tolist()
         whole = (0, 0, self.size, self.size)
         valid_B4[:] = whole
-        for start in range(0, len(touched), self._files.most):
-            some = touched[start : start + self._files.most]
-            files = self._files.get(some.tolist())
-            mine = np.flatnonzero((owners >= some[0]) & (owners <= some[-1]))
 
-            def work(part: NDArray[np.int64], files: dict[int, TarFile] = files) -> None:
-                wanted = indices[part]
-                places = self._places.rows[wanted].tolist()
-                numbers = (part.tolist(), wanted.tolist(), owners[part].tolist(), places)
-                for row, index, owner, place in zip(*numbers, strict=True):
-                    box = self._decode(index, place, files[owner], rows_BSS3[row])
-                    if box != whole:
-                        valid_B4[row] = box
+        def work(part: NDArray[np.int64], files: dict[int, TarFile]) -> None:
+            wanted = indices[part]
+            places = self._places.rows[wanted].tolist()
+            numbers = (part.tolist(), wanted.tolist(), owners[part].tolist(), places)
+            for row, index, owner, place in zip(*numbers, strict=True):
+                box = self._decode(index, place, files[owner], rows_BSS3[row])
+                if box != whole:
+                    valid_B4[row] = box
 
-            self._run(work, np.array_split(mine, min(self._parts, len(mine))))
-            for file in files.values():
-                file.check()
+        while left:
+            with self._files.use(left) as files:
+                mine = np.flatnonzero((owners >= left[0]) & (owners <= left[len(files) - 1]))
+                parts = np.array_split(mine, min(self._parts, len(mine)))
+                self._run(functools.partial(work, files=files), parts)
+                for file in files.values():
+                    file.check()
+            del left[: len(files)]
 
     def to_lab(self, rows_BR: Tensor) -> Tensor:
         """Turn gathered rows, on any device, into samples: (B, S, S, 3), uint8."""
@@ -178,7 +184,12 @@ class TarSplit:
         return pixels_BSS3 if self._places.valid_N4 is not None else to_lab_bytes(pixels_BSS3)
 
     def expect(self, shards: NDArray[np.int64]) -> None:
-        """Take note of the tars that are read next; nothing is to be done for files of a disk."""
+        """Let go of tars that are not read next: one behind a URL that is open is not evicted."""
+        self._files.keep(shards.tolist())
+
+    def share_room(self, other: "TarSplit") -> None:
+        """Close another split's tars too where there is no room; they take turns from now on."""
+        self._files.join(other._files)
 
     def close(self) -> None:
         """Let go of every file."""
@@ -197,14 +208,18 @@ class TarSplit:
             if not self._seen[index]:
                 found = xxhash.xxh3_64_intdigest(content)
                 if found != xxh3:
-                    raise ValueError(f"expected XXH3 {xxh3:016x} by the index, got {found:016x}")
+                    file.forget()
+                    raise _MismatchError(
+                        f"expected XXH3 {xxh3:016x} by the index, got {found:016x}"
+                    )
                 self._seen[index] = 1
             return decode(_KINDS[kind], content, out_SS3, within=self._find_valid(index))
         except (ValueError, OSError) as exc:
             file.check()
             number = int(np.searchsorted(self.starts, index, side="right")) - 1
             key = read_keys(self._places.tars[number].index).get(block, "?")
-            raise DataError(
+            kind_of_error = DamagedError if isinstance(exc, _MismatchError) else DataError
+            raise kind_of_error(
                 f"{file.tar.source}: {key}, byte {block * BLOCK}: {exc}; {AGAIN}, or leave the "
                 "sample out"
             ) from exc

@@ -23,6 +23,7 @@ class Stager:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.told: list[str] = []
         self.made: dict[str, BytesIO] = {}
         self.faults: dict[str, Exception] = {}
         self._changed = threading.Condition()
@@ -57,7 +58,7 @@ def stager(monkeypatch: pytest.MonkeyPatch) -> Stager:
 
 @pytest.fixture
 def ahead(stager: Stager) -> Iterator[Ahead]:
-    ahead = Ahead(stager)
+    ahead = Ahead(stager, tell=stager.told.append)
     yield ahead
     ahead.stop()
     stager.allow(100)
@@ -102,14 +103,22 @@ def test_no_more_is_held_open_than_the_limit(
     ahead: Ahead, stager: Stager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aheads, "MOST", 2)
+    idle, wait = threading.Event(), ahead._changed.wait
+
+    def wait_idle() -> bool:
+        idle.set()
+        return wait()
+
+    monkeypatch.setattr(ahead._changed, "wait", wait_idle)
     entries = [to_entry(number) for number in range(5)]
-    stager.allow(2)
+    stager.allow(5)
     ahead.expect(entries)
-    stager.wait_for(asked=2)
-    assert ahead.take(entries[0]) is not None or stager.asked == ["train0", "train1"]
-    stager.allow(1)
-    stager.wait_for(asked=3)
-    assert stager.asked[:3] == ["train0", "train1", "train2"]
+    assert idle.wait(30)
+    assert stager.asked == ["train0", "train1"]
+    idle.clear()
+    ahead.take(entries[0])
+    assert idle.wait(30)
+    assert stager.asked == ["train0", "train1", "train2"]
 
 
 def test_a_full_folder_is_tried_again_when_something_was_used(ahead: Ahead, stager: Stager) -> None:
@@ -131,8 +140,29 @@ def test_a_shard_that_cannot_be_had_does_not_stop_the_others(ahead: Ahead, stage
     assert stager.asked == ["train0", "train1"]
 
 
+def test_an_error_that_nobody_expected_does_not_stop_the_others_either(
+    ahead: Ahead, stager: Stager
+) -> None:
+    stager.faults = {"train0": OSError(5, "odd"), "train1": ValueError("odder")}
+    stager.allow(2)
+    ahead.expect([to_entry(number) for number in range(3)])
+    stager.wait_for(asked=3)
+    (said,) = stager.told
+    assert "train-000000.tar: OSError: [Errno 5] odd" in said
+
+
+def test_what_found_no_room_is_staged_when_it_is_expected_again(
+    ahead: Ahead, stager: Stager
+) -> None:
+    stager.allow(1)
+    assert ahead.take(to_entry(0)) is None
+    ahead.give_back(to_entry(0))
+    ahead.expect([to_entry(0)])
+    stager.wait_for(asked=1)
+
+
 def test_nothing_begins_after_the_end(stager: Stager) -> None:
-    ahead = Ahead(stager)
+    ahead = Ahead(stager, tell=print)
     stager.allow(10)
     ahead.expect([to_entry(0)])
     stager.wait_for(asked=1)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from tests.train.streaming.fakes import FakeSource
-from train.errors import DataError
+from train.errors import DataError, StoppedError
 from train.streaming.feed import Feed
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -138,6 +138,34 @@ def test_a_gather_that_hangs_does_not_keep_the_feed(monkeypatch: pytest.MonkeyPa
     assert not threads()
 
 
+def test_a_stop_is_heard_while_a_batch_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.streaming.feed._POLL_S", 0.001)
+    source, free = FakeSource([400]), threading.Event()
+    source.before = free.wait
+    with Feed(source, cut(400, of=4), largest=4, device=DEVICE, ahead=2, stop=lambda: True) as feed:
+        with pytest.raises(StoppedError, match="told to stop while waiting for samples of train"):
+            next(feed)
+        free.set()
+    assert not threads()
+
+
+def test_a_stop_leaves_what_has_come_to_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, out, free = FakeSource([400]), threading.Event(), threading.Event()
+
+    def lose_the_third() -> None:
+        if len(source.gathered) == 2:
+            out.set()
+            free.wait()
+
+    monkeypatch.setattr("train.streaming.feed._POLL_S", 0.001)
+    source.before = lose_the_third
+    with Feed(source, cut(400, of=4), largest=4, device=DEVICE, ahead=3, stop=out.is_set) as feed:
+        assert [next(feed).samples_B[0].item() for _ in range(2)] == [0, 4]
+        with pytest.raises(StoppedError):
+            next(feed)
+        free.set()
+
+
 def test_waiting_is_measured_when_a_batch_is_not_there() -> None:
     source, asked = FakeSource([8]), threading.Event()
 
@@ -158,6 +186,8 @@ class FakeCuda:
         self.log: list[tuple[str, ...]] = []
         self.main = FakeStream("main", self.log)
         self.events = 0
+        self.set: list[tuple[str, torch.device]] = []
+        """Which thread has set which device."""
 
     def current_stream(self, _: torch.device) -> "FakeStream":
         return self.main
@@ -165,8 +195,11 @@ class FakeCuda:
     def stream(self, _: "FakeStream") -> contextlib.nullcontext[None]:
         return contextlib.nullcontext()
 
-    def Stream(self, _: torch.device) -> "FakeStream":  # noqa: N802
-        return FakeStream("side", self.log)
+    def set_device(self, device: torch.device) -> None:
+        self.set.append((threading.current_thread().name, device))
+
+    def Stream(self, device: torch.device) -> "FakeStream":  # noqa: N802
+        return FakeStream("side", self.log, device)
 
     def Event(self) -> "FakeEvent":  # noqa: N802
         self.events += 1
@@ -176,8 +209,10 @@ class FakeCuda:
 
 
 class FakeStream:
-    def __init__(self, name: str, log: list[tuple[str, ...]]) -> None:
-        self.name, self.log = name, log
+    def __init__(
+        self, name: str, log: list[tuple[str, ...]], device: torch.device | None = None
+    ) -> None:
+        self.name, self.log, self.device = name, log, device
 
     def wait_event(self, event: "FakeEvent") -> None:
         self.log.append((self.name, "waits for", event.name))
@@ -219,7 +254,7 @@ def test_copies_to_a_gpu_wait_for_its_work_and_its_work_for_them(
 ) -> None:
     fake, source = FakeTorch(), FakeSource([40])
     monkeypatch.setattr("train.streaming.feed.torch", fake)
-    gpu = torch.device("cuda", 0)
+    gpu = torch.device("cuda", 1)
     with Feed(source, cut(40, of=4), largest=4, device=gpu, ahead=2) as feed:
         seen = 0
         for batch in feed:
@@ -229,6 +264,8 @@ def test_copies_to_a_gpu_wait_for_its_work_and_its_work_for_them(
                 assert batch.valid_B4[place].tolist() == [index % 2, 0, 4, 4 - index % 3]
                 seen += 1
     assert seen == 40
+    # Without it, the thread's first touch of CUDA takes memory of the first GPU.
+    assert fake.cuda.set == [("feed-train", gpu)]
     for slot in "012":
         said = [" ".join(words) for words in fake.cuda.log if words[-1].endswith(slot)]
         once = [

@@ -1,6 +1,7 @@
 """What is waited for, for how long, and what the messages keep to themselves."""
 
 import errno
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -104,22 +105,46 @@ def test_who_waited_in_vain_says_for_what_how_long_and_how_to_go_on() -> None:
     assert caught.value.__suppress_context__
 
 
-def test_who_asks_when_an_outage_has_lasted_too_long_does_not_wait_again() -> None:
-    asked = []
+def test_who_asks_when_an_outage_has_lasted_too_long_does_not_wait_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, now = [], 100.0
+    monkeypatch.setattr(lines, "time", SimpleNamespace(monotonic=lambda: now))
 
     def question() -> None:
         asked.append(1)
         raise to_answer(503)
 
-    line = Line(find_remedy, wait_s=0.05, tell=lambda _: None)
+    line = Line(find_remedy, wait_s=0.0625, tell=lambda _: None)
     with pytest.raises(DataError):
         line.ask(question, SIGNED)
     asked.clear()
+    now += 0.0625
     with pytest.raises(DataError):
         line.ask(question, SIGNED)
     assert asked == [1]
     line.ask(lambda: None, SIGNED)
     assert line._lost_at is None
+
+
+def test_an_outage_that_was_given_up_is_forgotten_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(lines, "time", SimpleNamespace(monotonic=lambda: now))
+    fates = [to_answer(503) for _ in range(3)]
+
+    def question() -> None:
+        if fates:
+            raise fates.pop()
+
+    line = Line(find_remedy, wait_s=60, tell=lambda _: None)
+    line._lost_at, line._failed_at = 20.0, 90.0
+    with pytest.raises(DataError, match="no answer for 80 s"):
+        line.ask(question, SIGNED)
+    now += 61
+    line.ask(question, SIGNED)
+    assert fates == []
 
 
 def test_answers_to_others_do_not_end_what_a_question_waits_for() -> None:

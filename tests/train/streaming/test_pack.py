@@ -1,6 +1,7 @@
 import hashlib
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,13 +28,13 @@ from train.streaming.tars import open_tars
 SIDE = 32
 
 
-def pack(spec: Path | str, out: Path, **changed: int) -> Packed:
+def pack(spec: Path | str, out: Path, **changed: Any) -> Packed:
     return pack_tars(
         str(spec),
         out,
         cache=out.parent / "indexes",
         on_progress=lambda _: None,
-        **({"size": SIDE, "threads": 2} | changed),
+        **({"size": SIDE, "threads": 2, "shard_bytes": 1e9} | changed),
     )
 
 
@@ -81,6 +82,7 @@ def test_what_was_packed_is_said(tmp_path: Path) -> None:
         tmp_path / "out",
         size=SIDE,
         cache=tmp_path / "indexes",
+        shard_bytes=1e9,
         threads=2,
         on_progress=shares.append,
     )
@@ -141,12 +143,9 @@ def test_the_same_set_packs_to_the_same_bytes(tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
-def test_a_large_set_is_cut_into_shards_in_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("train.streaming.pack.SHARD_BYTES", 30_000)
+def test_a_large_set_is_cut_into_shards_in_order(tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "set", [50, 23], prefix="train")
-    pack(folder, tmp_path / "out")
+    pack(folder, tmp_path / "out", shard_bytes=30_000.5)
     shards = read_index(tmp_path / "out").shards
     assert sum(shard.samples for shard in shards) == 73
     assert max(shard.samples for shard in shards) * shards[0].stride <= 30_000

@@ -1,4 +1,5 @@
 import itertools
+import threading
 from typing import Literal
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from tests.train.conftest import MakeShards
 from tests.train.streaming.fakes import FakeSource
 from train.data import open_split
-from train.errors import DataError
+from train.errors import DataError, StoppedError
 from train.partition import cover, make_partition
 from train.streaming.residence import Residence
 from train.streaming.samples import Samples, Waits, hold
@@ -96,6 +97,15 @@ def test_shards_of_a_share_are_expected_once() -> None:
     assert sorted(set(seen)) == list(range(8, 16))
 
 
+def test_shards_of_runs_are_expected_with_those_of_the_next() -> None:
+    source = FakeSource([4] * 6)
+    samples = hold(source, "stream", device=DEVICE, ahead=1)
+    runs = [np.arange(2, 6), np.arange(8, 11), np.arange(20, 24)]
+    with samples.read_runs(runs) as feed:
+        assert [batch.samples_B.tolist() for batch in feed] == [run.tolist() for run in runs]
+    assert source.expected == [[0, 1, 2], [2, 5], [5]]
+
+
 def test_waiting_is_counted_over_feeds_as_a_share() -> None:
     samples = hold(FakeSource([9]), "stream", device=DEVICE, ahead=1)
     waits = Waits(samples)
@@ -104,6 +114,19 @@ def test_waiting_is_counted_over_feeds_as_a_share() -> None:
         read_steps(samples, range(2))
         assert samples.waited_s > before
     assert 0 <= waits.take_share() <= 1
+
+
+@pytest.mark.parametrize("residence", ["device", "stream"])
+def test_a_stop_is_heard_wherever_samples_are_read(
+    residence: Residence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.streaming.feed._POLL_S", 0.001)
+    monkeypatch.setattr("train.streaming.feed.PATIENCE_S", 0.0)
+    source, free = FakeSource([9]), threading.Event()
+    source.before = free.wait
+    with pytest.raises(StoppedError):
+        read_steps(hold(source, residence, device=DEVICE, ahead=1, stop=lambda: True), range(2))
+    free.set()
 
 
 def test_a_rank_too_many_is_said_before_a_thread_starts() -> None:

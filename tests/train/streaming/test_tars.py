@@ -121,10 +121,11 @@ def test_one_line_says_what_it_costs_and_what_was_left_out(
     said = open_split(folder).notice
     assert "2.6 cores for 10,000 JPEGs" in said
     assert "photochrom pack SPEC OUT --size 32" in said
-    assert "left out" not in said
+    assert "\n" not in said
+    assert open_split(folder).left_out == ""
     for name in ("train-000001.tar", "train-000002.tar"):
         write_members(folder / name, [("a.txt", b"1"), ("b.txt", b"2"), ("c.jpg", b"3")])
-    said = open_split(folder).notice
+    said = open_split(folder).left_out
     assert "left out, without a picture: 2 of train-000001.tar ('a') and of 1 tars more" in said
     assert "\n" not in said
 
@@ -420,6 +421,15 @@ def test_tars_behind_addresses_are_fetched_to_be_read(tmp_path: Path, open_split
     write_pictures(folder, [3, 4], prefix="train")
     with pytest.raises(DataError, match=r"https://host.invalid/x/train-000001\.tar: replaced"):
         gather(again)
+
+
+def test_tars_that_are_not_expected_are_let_go(tmp_path: Path, open_split: Open) -> None:
+    split = open_split(write_pictures(tmp_path / "set", [3, 3, 3], prefix="train"))
+    before = count_open()
+    whole, _ = gather(split)
+    split.expect(np.array([2]))
+    assert count_open() == before + 1
+    assert np.array_equal(gather(split)[0], whole)
 
 
 def test_a_closed_split_holds_no_file(tmp_path: Path, open_split: Open) -> None:
