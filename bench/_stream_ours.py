@@ -11,7 +11,7 @@ from train.data import Split, open_split
 from train.partition import make_partition
 from train.streaming.feed import Feed, ToLab
 from train.streaming.source import Source
-from train.streaming.tars import open_tars
+from train.tars.split import open_tars
 
 Epochs = Callable[[int], Iterable[Any]]
 

@@ -30,7 +30,7 @@ def pack(
     from flows.params import read_params
     from flows.project import find_project
     from flows.terminal import bar
-    from train.streaming.pack import pack_tars
+    from train.tars.pack import pack_tars
 
     project = find_project(Path.cwd())
     read = read_params(params or project.root / "params.yaml", settings or ())

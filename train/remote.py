@@ -21,13 +21,13 @@ import fsspec
 from botocore import exceptions as boto
 from fsspec.asyn import sync
 
-from train.streaming.arrival import Found, Sink
-from train.streaming.calls import Calls
-from train.streaming.line import DENIED, MISSING, ODD, Line, Remedy, join
-from train.streaming.ranged import RANGE, Answer, Pull, to_checked
+from train.afar.arrival import Found, Sink
+from train.afar.calls import Calls
+from train.afar.line import DENIED, MISSING, ODD, Line, Remedy, join
+from train.afar.ranged import RANGE, Answer, Pull, to_checked
+from train.afar.stage import Stage
+from train.afar.staging import Staging
 from train.streaming.shard import Read
-from train.streaming.stage import Stage
-from train.streaming.staging import Staging
 
 _PASSING_STATUS: Final = frozenset({408, 425, 429})
 _PERMANENT_ERRNO: Final = frozenset(

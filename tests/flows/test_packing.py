@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 from preprocess.index import read_index
-from tests.train.streaming.webdatasets import draw, to_jpeg, write_members, write_pictures
+from tests.train.tars.webdatasets import draw, to_jpeg, write_members, write_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -21,10 +21,10 @@ from preprocess.index import Shard, read_index
 from tests.disks import small_disk
 from tests.remotes import HttpStore, Wire, serve_ranges
 from tests.train.conftest import MakeShards
+from train.afar import landing, line, ranged
 from train.data import open_split
 from train.errors import DamagedError, DataError
 from train.remote import RemoteShards
-from train.streaming import landing, line, ranged
 from train.streaming.shard import MappedShard, Read, ReadShard, ShardReader
 
 PAGE = b"<!DOCTYPE html><title>Please sign in</title>" * 40
@@ -599,7 +599,7 @@ def test_a_disk_without_room_for_a_lock_is_gone_round(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with stage(store.url) as full:
-        monkeypatch.setattr("train.streaming.staging.FileLock", CrowdedLock)
+        monkeypatch.setattr("train.afar.staging.FileLock", CrowdedLock)
         with closing(full.open(entries[0])) as reader:
             check(shards, entries[0], reader)
     assert "No space left on device; reading samples" in told[0]

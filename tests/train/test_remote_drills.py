@@ -18,12 +18,12 @@ import requests
 from preprocess.index import Shard, read_index
 from tests.remotes import BUCKET, KEYS, HttpStore, serve_ranges, serve_s3
 from tests.train.conftest import MakeParams, MakeShards, to_inputs
+from train.afar import line, ranged
 from train.data import open_split
 from train.errors import DataError
 from train.job import train_run
 from train.remote import RemoteShards
 from train.run import prepare_run, read_run
-from train.streaming import line, ranged
 from train.streaming.shard import MappedShard
 from train.world import World
 

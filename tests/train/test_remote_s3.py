@@ -11,10 +11,10 @@ import requests
 from preprocess.index import Shard, read_index
 from tests.remotes import BUCKET, KEYS, S3Store, serve_s3
 from tests.train.conftest import write_shards
+from train.afar import line
 from train.data import open_split
 from train.errors import DataError
 from train.remote import RemoteShards
-from train.streaming import line
 
 
 @pytest.fixture(scope="module")

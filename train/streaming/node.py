@@ -22,7 +22,7 @@ from preprocess.split import PAIRS, Split
 from train.errors import DataError
 from train.streaming.node_disk import BATCH, Files
 from train.streaming.shard import ShardReader, open_shard
-from train.streaming.tars import open_tars
+from train.tars.split import open_tars
 
 _RING: Final = 4
 """Buffers, as a feed has with three batches ahead."""

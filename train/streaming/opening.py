@@ -15,8 +15,8 @@ from train.remote import RemoteShards
 from train.run import Inputs
 from train.streaming.shard import Read
 from train.streaming.source import Source
-from train.streaming.tar_index import hash_tars
-from train.streaming.tars import TarSplit, open_tars
+from train.tars.index import hash_tars
+from train.tars.split import TarSplit, open_tars
 
 Tell = Callable[[str], None]
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.train.streaming.webdatasets import draw, encode, gather, write_members, write_pictures
+from tests.train.tars.webdatasets import draw, encode, gather, write_members, write_pictures
 from train.errors import DamagedError, DataError
 from train.params import RemoteParams
 from train.run import Inputs
 from train.streaming.opening import Fetcher, Opened, open_inputs
-from train.streaming.tars import TarSplit, open_tars
+from train.tars.split import TarSplit, open_tars
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from preprocess.index import read_index, read_samples
 from preprocess.samples import from_members
 from preprocess.split import find_split
 from tests.train.conftest import make_sample, write_shards
-from tests.train.streaming.webdatasets import (
+from tests.train.tars.webdatasets import (
     draw,
     encode,
     gather,
@@ -22,8 +22,8 @@ from tests.train.streaming.webdatasets import (
 )
 from train.data import open_split
 from train.errors import DataError
-from train.streaming.pack import Packed, pack_tars
-from train.streaming.tars import open_tars
+from train.tars.pack import Packed, pack_tars
+from train.tars.split import open_tars
 
 SIDE = 32
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final
 
 from preprocess.samples import BLOCK, JSON_BYTES, from_json
 from train.errors import DataError
-from train.streaming.decoding import Box, Kind
+from train.tars.decoding import Box, Kind
 
 KINDS: Final = {
     "jpg": Kind.PICTURE,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from tests.train.streaming.webdatasets import Bytes, draw, encode, to_jpeg
-from train.streaming.decoding import LAB_PADDING, Box, Kind, decode, measure
+from tests.train.tars.webdatasets import Bytes, draw, encode, to_jpeg
+from train.tars.decoding import LAB_PADDING, Box, Kind, decode, measure
 
 SIDE = 32
 

@@ -5,8 +5,8 @@ from typing import Final
 
 from preprocess.samples import BLOCK
 from train.errors import DataError
-from train.streaming.tar_index import OpenFile, open_tar, to_tag
-from train.streaming.tar_places import IndexedTar
+from train.tars.index import OpenFile, open_tar, to_tag
+from train.tars.places import IndexedTar
 
 AGAIN: Final = "put the tar back, or start again to index it anew"
 

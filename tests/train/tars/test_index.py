@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from preprocess.split import find_split
-from tests.train.streaming.webdatasets import read_by_webdataset, write_members, write_pictures
+from tests.train.tars.webdatasets import read_by_webdataset, write_members, write_pictures
 from train.errors import DataError
-from train.streaming import tar_index
-from train.streaming.members import read_pictures
-from train.streaming.tar_index import SPLITS, TarIndex, hash_tars, open_index, read_keys
-from train.streaming.tar_names import Tar
+from train.tars import index as tar_index
+from train.tars.index import SPLITS, TarIndex, hash_tars, open_index, read_keys
+from train.tars.members import read_pictures
+from train.tars.names import Tar
 
 
 def index(path: Path, cache: Path) -> TarIndex:

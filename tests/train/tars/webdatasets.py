@@ -14,7 +14,7 @@ import webdataset
 from numpy.typing import NDArray
 from PIL import Image
 
-from train.streaming.tars import TarSplit
+from train.tars.split import TarSplit
 
 Bytes = NDArray[np.uint8]
 

@@ -9,9 +9,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from preprocess.cold import SUFFIX as PACKED
 from preprocess.index import Shard
+from train.afar.landing import Landing, SpoiltError
+from train.afar.line import to_shown
 from train.errors import DataError
-from train.streaming.landing import Landing, SpoiltError
-from train.streaming.line import to_shown
 
 _BLOCK: Final = 1 << 20
 

@@ -2,8 +2,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from train.streaming.descriptors import Descriptors
-from train.streaming.landing import NoRoomError
+from train.afar.landing import NoRoomError
+from train.tars.descriptors import Descriptors
 
 
 @dataclass

@@ -11,14 +11,14 @@ from typing import BinaryIO, Protocol, Self
 
 from preprocess.cold import SUFFIX as PACKED
 from preprocess.index import Shard
+from train.afar.ahead import Ahead
+from train.afar.arrival import Found, Sink, receive
+from train.afar.landing import Landing, NoRoomError
+from train.afar.line import RefusedError, to_shown
+from train.afar.ranged import RangedShard
+from train.afar.staging import Staging
 from train.errors import DamagedError, DataError
-from train.streaming.ahead import Ahead
-from train.streaming.arrival import Found, Sink, receive
-from train.streaming.landing import Landing, NoRoomError
-from train.streaming.line import RefusedError, to_shown
-from train.streaming.ranged import RangedShard
 from train.streaming.shard import Read, ShardReader, choose_read, lease_file
-from train.streaming.staging import Staging
 
 
 class Afar(Protocol):

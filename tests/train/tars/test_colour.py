@@ -8,7 +8,7 @@ from skimage.color import rgb2lab
 from torch import Tensor
 
 from preprocess.lab import to_bytes, to_lab
-from train.streaming.colour import compute_lab_bytes, to_lab_bytes
+from train.tars.colour import compute_lab_bytes, to_lab_bytes
 
 
 def dense_grid() -> NDArray[np.uint8]:
@@ -75,8 +75,8 @@ def test_batches_keep_their_shape_whatever_is_worked_at_once(
 ) -> None:
     rgb = torch.arange(315).mul(37).remainder(256).to(torch.uint8).view(3, 7, 5, 3)
     wanted = convert(rgb)
-    monkeypatch.setattr("train.streaming.colour._COMPUTED", 4)
-    monkeypatch.setattr("train.streaming.colour._LOOKED_UP", 4)
+    monkeypatch.setattr("train.tars.colour._COMPUTED", 4)
+    monkeypatch.setattr("train.tars.colour._LOOKED_UP", 4)
     found = convert(rgb)
     assert found.shape == rgb.shape
     assert torch.equal(found, wanted)

@@ -8,10 +8,10 @@ from typing import BinaryIO
 import pytest
 
 from preprocess.index import Shard
+from train.afar import ahead as aheads
+from train.afar.ahead import Ahead
+from train.afar.landing import NoRoomError
 from train.errors import DataError
-from train.streaming import ahead as aheads
-from train.streaming.ahead import Ahead
-from train.streaming.landing import NoRoomError
 
 
 def to_entry(number: int, split: str = "train") -> Shard:

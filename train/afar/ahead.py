@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import BinaryIO, Final
 
 from preprocess.index import Shard
+from train.afar.landing import NoRoomError
 from train.errors import TrainError
-from train.streaming.landing import NoRoomError
 
 THREADS: Final = 3
 MOST: Final = 32

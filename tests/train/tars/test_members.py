@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.train.conftest import make_sample, write_tar
-from tests.train.streaming.webdatasets import read_by_webdataset, write_members
+from tests.train.tars.webdatasets import read_by_webdataset, write_members
 from train.errors import DataError
-from train.streaming.decoding import Kind
-from train.streaming.members import KINDS, Picture, read_pictures
+from train.tars.decoding import Kind
+from train.tars.members import KINDS, Picture, read_pictures
 
 
 def read(path: Path) -> list[Picture | str]:

@@ -1,6 +1,6 @@
 """Edge: any WebDataset as shards of our own, which stream without decoding.
 
-The samples keep their order and are those that `train.streaming.tars` gives: the same LAB bytes,
+The samples keep their order and are those that `train.tars.split` gives: the same LAB bytes,
 the same valid boxes, the same splits. Of memory it takes a batch, and for each sample 18 bytes, at
 the end 66.
 
@@ -28,8 +28,8 @@ from preprocess.index_faults import MAX_SIZE
 from preprocess.samples import MAX_NAME_BYTES, Sample, SampleInfo, to_layout, to_members
 from preprocess.split import Split
 from train.errors import DataError
-from train.streaming.decoding import measure
-from train.streaming.tars import TarSplit, open_tars
+from train.tars.decoding import measure
+from train.tars.split import TarSplit, open_tars
 
 _BATCH: Final = 32
 """Samples decoded at once."""
@@ -67,7 +67,7 @@ def pack_tars(
     90 bytes by a hash of the rest; its `scan_sha256` is that of the picture's bytes.
 
     Args:
-        spec: As for `train.streaming.tars.open_tars`; no URL.
+        spec: As for `train.tars.split.open_tars`; no URL.
         out: Folder of the shards; it must not be there, or be empty.
         size: Side of a sample in pixels, S.
         cache: Folder of the indexes of tars.

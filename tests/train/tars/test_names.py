@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.train.streaming.webdatasets import write_members
+from tests.train.tars.webdatasets import write_members
 from train.errors import DataError
-from train.streaming.tar_names import find_tars, has_split_names
+from train.tars.names import find_tars, has_split_names
 
 
 def make(folder: Path, *names: str) -> None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preprocess.index import Shard
-from train.streaming import ranged
-from train.streaming.ranged import Answer, Pull, RangedShard
+from train.afar import ranged
+from train.afar.ranged import Answer, Pull, RangedShard
 
 CONTENT = np.random.default_rng(1).integers(0, 256, 5000, np.uint8).tobytes()
 

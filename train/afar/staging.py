@@ -25,8 +25,8 @@ from typing import BinaryIO, Final
 
 from filelock import FileLock, Timeout
 
+from train.afar.landing import FULL, Landing, NoRoomError, disk
 from train.errors import DataError
-from train.streaming.landing import FULL, Landing, NoRoomError, disk
 
 _OURS: Final = re.compile(r"[0-9a-f]{64}\.(tar|partial)")
 _NO_FALLOCATE: Final = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})

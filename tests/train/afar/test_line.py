@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from train.afar import line as lines
+from train.afar.landing import NoRoomError
+from train.afar.line import Line, RefusedError, join, to_shown
 from train.errors import DataError
 from train.remote import find_remedy
-from train.streaming import line as lines
-from train.streaming.landing import NoRoomError
-from train.streaming.line import Line, RefusedError, join, to_shown
 
 SIGNED = "https://me:pw@host/shards?X-Amz-Signature=abc"
 

@@ -28,10 +28,10 @@ from harvest.files import write_bytes
 from harvest.locks import hold, to_file_lock
 from preprocess.samples import BLOCK
 from preprocess.split import Split, find_split
+from train.afar.landing import NoRoomError
 from train.errors import DataError
-from train.streaming.landing import NoRoomError
-from train.streaming.members import Picture, read_pictures
-from train.streaming.tar_names import Tar, find_tars
+from train.tars.members import Picture, read_pictures
+from train.tars.names import Tar, find_tars
 
 VERSION: Final = 2
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from preprocess.split import PAIRS
 from train.errors import DataError
-from train.streaming.decoding import Kind
-from train.streaming.tar_index import SPLITS, Entries, OpenFile, TarIndex, open_indexes
-from train.streaming.tar_names import Tar, find_tars, has_split_names
+from train.tars.decoding import Kind
+from train.tars.index import SPLITS, Entries, OpenFile, TarIndex, open_indexes
+from train.tars.names import Tar, find_tars, has_split_names
 
 PLACE: Final = np.dtype([("xxh3", "<u8"), ("block", "<u4"), ("length", "<u4"), ("kind", "u1")])
 """What is held of a sample's entry in the index."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
-from train.streaming.landing import NoRoomError
+from train.afar.landing import NoRoomError
 
 
 class Closable(Protocol):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from preprocess.split import find_split
 from tests.train.conftest import make_sample, write_shards, write_tar
-from tests.train.streaming.webdatasets import (
+from tests.train.tars.webdatasets import (
     draw,
     encode,
     gather,
@@ -25,11 +25,11 @@ from tests.train.streaming.webdatasets import (
 )
 from train.errors import DataError
 from train.partition import make_partition
-from train.streaming.colour import to_lab_bytes
-from train.streaming.decoding import Kind, decode
-from train.streaming.members import KINDS
 from train.streaming.source import Source
-from train.streaming.tars import TarSplit, open_tars
+from train.tars.colour import to_lab_bytes
+from train.tars.decoding import Kind, decode
+from train.tars.members import KINDS
+from train.tars.split import TarSplit, open_tars
 
 SIDE = 32
 
@@ -382,7 +382,7 @@ def test_many_tars_are_read_with_few_files_open(
     tmp_path: Path, open_split: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_pictures(tmp_path / "set", [2] * 60, prefix="train")
-    monkeypatch.setattr("train.streaming.tars.find_most_open", lambda _: 7)
+    monkeypatch.setattr("train.tars.split.find_most_open", lambda _: 7)
     split = open_split(folder)
     order = np.random.default_rng(1).permutation(120)
     before = count_open()
@@ -395,7 +395,7 @@ def test_many_tars_are_read_with_few_files_open(
 def test_ten_thousand_tars_do_not_meet_the_limit_of_open_files(
     tmp_path: Path, open_split: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.streaming.tars.find_most_open", lambda _: 100)
+    monkeypatch.setattr("train.tars.split.find_most_open", lambda _: 100)
     content = to_jpeg(draw(1))
     for number in range(10_000):
         write_members(tmp_path / "set" / f"train-{number:06d}.tar", [(f"{number}.jpg", content)])

@@ -22,14 +22,14 @@ from torch import Tensor
 
 from preprocess.samples import BLOCK
 from train.errors import DamagedError, DataError
-from train.streaming.colour import to_lab_bytes
-from train.streaming.decoding import Box, Kind, decode
-from train.streaming.descriptors import Descriptors
 from train.streaming.readers import find_most_open
-from train.streaming.tar_file import AGAIN, TarFile
-from train.streaming.tar_index import OpenFile, read_keys
-from train.streaming.tar_names import Tar
-from train.streaming.tar_places import Places, find_places
+from train.tars.colour import to_lab_bytes
+from train.tars.decoding import Box, Kind, decode
+from train.tars.descriptors import Descriptors
+from train.tars.file import AGAIN, TarFile
+from train.tars.index import OpenFile, read_keys
+from train.tars.names import Tar
+from train.tars.places import Places, find_places
 
 _PARTS: Final = 4
 """Parts of a batch for each thread: the threads end together, and hand over seldom."""

@@ -1,0 +1,1 @@
+"""Any WebDataset: an index of its tars, and its pictures decoded into samples."""
