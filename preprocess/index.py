@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import operator
+import tokenize
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -188,8 +189,7 @@ def read_samples(folder: Path, index: Index) -> Samples:
         read-only.
 
     Raises:
-        ShardError: If the file is missing, or not the one of the index.
-        OSError: If it cannot be read.
+        ShardError: If the file is missing, cannot be read, or is not the one of the index.
     """
     path = folder / ARRAY_NAME
     again = "run photochrom shards again, or fetch it with its shards"
@@ -198,6 +198,8 @@ def read_samples(folder: Path, index: Index) -> Samples:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError as exc:
         raise ShardError(f"{path}: expected beside {INDEX_NAME}, found none; {again}") from exc
+    except OSError as exc:
+        raise ShardError(f"{path}: cannot be read ({exc.strerror}); {again}") from exc
     if sha256 != index.array_sha256:
         raise ShardError(
             f"{path}: expected sha256 {index.array_sha256} by {INDEX_NAME}, got {sha256}; {again}"
@@ -205,7 +207,7 @@ def read_samples(folder: Path, index: Index) -> Samples:
     wanted = sum(shard.samples for shard in index.shards)
     try:
         samples: Samples = np.lib.format.open_memmap(path, mode="r")
-    except ValueError as exc:
+    except (ValueError, tokenize.TokenError) as exc:
         raise ShardError(f"{path}: expected an array ({exc}); {again}") from exc
     if samples.dtype != SAMPLE_DTYPE or samples.shape != (wanted,):
         raise ShardError(
@@ -234,6 +236,8 @@ def read_index(folder: Path, *, compressed: bool = False) -> Index:
         record = json.loads(path.read_bytes())
     except FileNotFoundError as exc:
         raise ShardError(f"{path}: expected an index, found none; run photochrom shards") from exc
+    except OSError as exc:
+        raise ShardError(f"{path}: cannot be read ({exc.strerror}); mend the disk or it") from exc
     except (ValueError, RecursionError) as exc:
         raise ShardError(f"{path}: not JSON ({exc}); run photochrom shards again") from exc
     if not isinstance(record, dict) or record.get("version") != VERSION:

@@ -107,10 +107,13 @@ def _train(run: Run, job: Job) -> bool:
 
 def _check_size(split: Source, params: TrainParams, *, world: World, report: Progress) -> None:
     if not len(split):
-        raise DataError(
-            "the train split has no samples; harvest more items, or look at why they were "
-            "rejected: `photochrom status`"
-        )
+        remedy = "harvest more items, or look at why they were rejected: `photochrom status`"
+        if params.data is not None:
+            remedy = (
+                f"{params.data} has no picture (JPEG, PNG, WebP or npy) that falls into it; add "
+                "samples, or name the tars train-*, val-* and test-*"
+            )
+        raise DataError(f"the train split has no samples; {remedy}")
     batch = min(params.batch, len(split))
     if world.size > batch:
         raise DataError(

@@ -56,7 +56,7 @@ def find_place(path: Path | None, *, default: Path, own_file: bool) -> Place:
         if not path.is_dir():
             raise NodeError(f"{path}: expected a folder to put a file into, found none")
         return Place(Kind.OWN, path)
-    if (path / INDEX_NAME).is_file():
+    if (path / INDEX_NAME).exists():
         return Place(Kind.SHARDS, path)
     if path.is_file() or any(path.glob("*.tar")):
         return Place(Kind.FOREIGN, path)

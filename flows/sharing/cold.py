@@ -178,8 +178,13 @@ def _show_part(show: Show, begin: float, end: float, share: float) -> None:
 def _check_described(source: Path) -> dict[str, str]:
     """Read what describes the shards of a copy, and hold it against the copy's checksums."""
     path = source / SUMS_NAME
-    sums = parse_sums(path.read_bytes(), where=str(path)) if path.is_file() else {}
-    claims = [Claim(name, SUMS_NAME, _REMEDY, sha256=sums.get(name, "")) for name in COPIED]
+    sums = parse_sums(path.read_bytes(), where=str(path)) if path.is_file() else None
+    if sums is not None and (left_out := [name for name in COPIED if name not in sums]):
+        raise SharingError(
+            f"{path}: expected a checksum of {', '.join(left_out)}, found none; {_REMEDY}"
+        )
+    # Without the checksums, as in a copy of the shards alone, the index still vouches for those.
+    claims = [Claim(name, SUMS_NAME, _REMEDY, sha256=(sums or {}).get(name, "")) for name in COPIED]
     checked = check_claims(claims, folder=source, complete=True, on_progress=lambda share: None)
     if checked.faults:
         raise SharingError(f"{source}: {checked.faults[0].line}")

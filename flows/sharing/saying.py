@@ -53,8 +53,8 @@ def say_unpacked(packed: Packed) -> str:
     """Say what came out of a copy for cold storage."""
     return (
         f"{to_printable(str(packed.folder))}: shards of {packed.tar_bytes / 1e6:.1f} MB from "
-        f"{packed.zstd_bytes / 1e6:.1f} MB, {packed.cpu_s:.1f} CPU s; every byte is as the index "
-        "says"
+        f"{packed.zstd_bytes / 1e6:.1f} MB, {packed.cpu_s:.1f} CPU s; every byte of them is as "
+        "the index says"
     )
 
 

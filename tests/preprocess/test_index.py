@@ -220,6 +220,14 @@ def test_an_array_that_is_missing_is_named(folder: Path) -> None:
         verify_shards(folder)
 
 
+@pytest.mark.parametrize("name", ["index.json", "index.npy"])
+def test_an_index_that_cannot_be_read_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    with pytest.raises(ShardError, match=rf"{name}: cannot be read \(Is a directory\); "):
+        verify_shards(folder)
+
+
 def spoil_array(folder: Path, content: bytes) -> None:
     """Write another array, and let index.json vouch for it."""
     (folder / "index.npy").write_bytes(content)
@@ -246,8 +254,9 @@ def to_npy(array: NDArray[Any]) -> bytes:
         to_npy(np.zeros(2, SAMPLE_DTYPE.newbyteorder(">"))),
         to_npy(np.zeros(2, SAMPLE_DTYPE))[:-1],
         to_npy(np.array([{}, {}], object)),
+        b"\x93NUMPY\x01\x00\x0e\x00{'descr': [(1]",
     ],
-    ids=["empty", "zip", "shorter", "longer", "shape", "dtype", "endian", "cut", "pickle"],
+    ids=["empty", "zip", "shorter", "longer", "shape", "dtype", "endian", "cut", "pickle", "head"],
 )
 def test_an_array_of_another_form_is_refused(folder: Path, content: bytes) -> None:
     (folder / "index.npy").write_bytes(content)

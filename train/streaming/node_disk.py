@@ -19,7 +19,7 @@ import numpy as np
 from preprocess.index import Shard
 from preprocess.samples import to_layout
 from train.errors import DataError
-from train.streaming.shard import ReadShard, pread_file
+from train.streaming.shard import ReadShard, open_file, pread_file
 
 BATCH: Final = 64
 OWN_BYTES = 512 << 20
@@ -84,7 +84,7 @@ def _read_rows(
         places = [place for owner, place in some if owner == number]
         if number not in readers:
             path, entry = files.shards[number]
-            readers[number] = pread_file(path.open("rb", buffering=0), path, entry)
+            readers[number] = pread_file(open_file(path), path, entry)
             stack.callback(readers[number].close)
         readers[number].take(np.array(places), buffer[: len(places)])
         yield len(places) * stride
@@ -94,7 +94,7 @@ def drop_pages(files: Files) -> None:
     """Have the system forget what it holds of the files; a file system in memory cannot."""
     if hasattr(os, "posix_fadvise"):
         for path, _ in files.shards:
-            with path.open("rb") as stream:
+            with open_file(path) as stream:
                 os.fsync(stream.fileno())
                 os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 

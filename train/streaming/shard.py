@@ -253,6 +253,19 @@ def lease_file(
     return (MappedShard if read == "map" else ReadShard)(file, path, entry, leased=True)
 
 
+def open_file(path: Path) -> BinaryIO:
+    """Open a file for reading, unbuffered; what is no file, such as a pipe, is not waited for.
+
+    Raises:
+        OSError: If it cannot be opened.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NONBLOCK)
+
+    return open(path, "rb", buffering=0, opener=opener)
+
+
 def open_shard(path: Path, entry: Shard, read: Read = "auto") -> ShardReader:
     """Open a shard; of its bytes none is looked at.
 
@@ -266,7 +279,7 @@ def open_shard(path: Path, entry: Shard, read: Read = "auto") -> ShardReader:
     """
     make = map_file if (choose_read(path) if read == "auto" else read) == "map" else pread_file
     try:
-        return make(path.open("rb", buffering=0), path, entry)
+        return make(open_file(path), path, entry)
     except FileNotFoundError as exc:
         raise DataError(
             f"{path}: expected {entry.samples} samples of {entry.stride} bytes in a file of "

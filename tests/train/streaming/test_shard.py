@@ -63,6 +63,14 @@ def test_auto_reads_as_the_file_system_wants(
         reader.close()
 
 
+def test_a_pipe_in_place_of_a_shard_is_not_waited_for(shard: tuple[Path, Shard]) -> None:
+    path, entry = shard
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match=r"expected 6 samples of \d+ bytes .* found one of 0"):
+        open_shard(path, entry, "pread")
+
+
 def mount(monkeypatch: pytest.MonkeyPatch, *mounts: tuple[str, str]) -> None:
     found = [SimpleNamespace(mountpoint=point, fstype=kind) for point, kind in mounts]
     monkeypatch.setattr(psutil, "disk_partitions", lambda *, all: found if all else [])
