@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from preprocess.geometry import place_print
 from preprocess.jpeg import decode_jpeg
@@ -117,7 +117,7 @@ def measure(kind: Kind, content: bytes) -> tuple[int, int]:
     if kind is not Kind.PICTURE:
         height, width, _ = _read_npy(content).shape
         return width, height
-    with _explained(), Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+    with _explained(content), Image.open(io.BytesIO(content), formats=_FORMATS) as image:
         width, height = image.size
         turned = image.getexif().get(_ORIENTATION, 1) in range(_TURNED + 1, 9)
         return (height, width) if turned else (width, height)
@@ -204,19 +204,25 @@ def _is_plain(content: bytes) -> bool:
 
 def _read_by_pillow(content: bytes) -> Bytes:
     """Read any JPEG, PNG or WebP, upright, as sRGB of 8 bits; (H, W, 3)."""
-    with _explained(), Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+    with _explained(content), Image.open(io.BytesIO(content), formats=_FORMATS) as image:
         _check_size(*image.size)
         image.load()
         return np.asarray(_to_rgb(ImageOps.exif_transpose(image)), np.uint8)
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(content: bytes) -> Iterator[None]:
     """Say what Pillow raises of a broken file as one kind of error."""
     try:
         yield
     except _BROKEN as exc:
-        raise ValueError(f"expected a JPEG, PNG or WebP that decodes whole, got {exc}") from exc
+        start = f" that begin {content[:8].hex(' ')}" if content else ""
+        # Of what it does not know at all, Pillow names but the object in memory.
+        said = "" if isinstance(exc, UnidentifiedImageError) else f" ({exc})"
+        raise ValueError(
+            "expected a JPEG, PNG or WebP that decodes whole, "
+            f"got {len(content):,} bytes{start}{said}"
+        ) from exc
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -9,6 +9,8 @@ from train.tars.index import OpenFile, open_tar, to_tag
 from train.tars.places import IndexedTar
 
 AGAIN: Final = "put the tar back, or start again to index it anew"
+REPAIR: Final = "repair the tar"
+"""Where it is the one that was indexed: what it holds is wrong."""
 
 
 class TarFile:

@@ -15,7 +15,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
 
@@ -30,10 +30,10 @@ from preprocess.samples import BLOCK
 from preprocess.split import Split, find_split
 from train.afar.landing import NoRoomError
 from train.errors import DataError
-from train.tars.members import Picture, read_pictures
+from train.tars.members import LeftOut, Picture, read_pictures
 from train.tars.names import Tar, find_tars
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 ENTRY: Final = np.dtype(
     [
@@ -73,10 +73,8 @@ class TarIndex:
     """ENTRY, (N,), in the order of the tar."""
     digest: str
     """SHA-256 of the entries and keys: the same for the same content, wherever it lies."""
-    without: int
-    """Samples that have no picture, and so no entry."""
-    example: str
-    """The key of one of those; "" where there are none."""
+    left: LeftOut
+    """What has no entry."""
 
 
 def open_indexes(
@@ -215,15 +213,13 @@ def _place(tar: Tar) -> str:
 def _make_index(path: Path, tar: Tar, open_file: OpenFile | None) -> None:
     """Stream a tar, and write its index; whole or not at all."""
     rows, keys = bytearray(), bytearray()
-    without, example = 0, ""
+    left = LeftOut()
     with open_tar(tar, open_file) as stream:
         before, tag = os.fstat(stream.fileno()), to_tag(tar, stream)
-        for found in read_pictures(stream, tar.source):
+        for found in read_pictures(stream, tar.source, left):
             if isinstance(found, Picture):
                 keys += found.key.encode(errors="surrogateescape")
                 rows += _to_entry(found, tar, stream.fileno(), len(keys)).tobytes()
-            else:
-                without, example = without + 1, example or found
         after = os.fstat(stream.fileno())
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise DataError(f"{tar.source}: changed while it was read; start again when it is complete")
@@ -234,8 +230,7 @@ def _make_index(path: Path, tar: Tar, open_file: OpenFile | None) -> None:
         "mtime_ns": 0 if tar.is_remote else before.st_mtime_ns,
         "tag": tag,
         "digest": hashlib.sha256(bytes(rows) + bytes(keys)).hexdigest(),
-        "without": without,
-        "example": example,
+        "left": asdict(left),
     }
     content = io.BytesIO()
     np.savez(
@@ -280,10 +275,9 @@ def _read_index(path: Path, tar: Tar) -> TarIndex | None:
         found = Path(tar.source).stat()
         if (found.st_size, found.st_mtime_ns) != (about["size_bytes"], about["mtime_ns"]):
             return None
-    fields = ("size_bytes", "mtime_ns", "tag", "digest", "without", "example")
-    return TarIndex(
-        tar=tar, path=path, entries=arrays["entries"], **{name: about[name] for name in fields}
-    )
+    fields = {name: about[name] for name in ("size_bytes", "mtime_ns", "tag", "digest")}
+    left = LeftOut(**about["left"])
+    return TarIndex(tar=tar, path=path, entries=arrays["entries"], left=left, **fields)
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]] | None:

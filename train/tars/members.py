@@ -53,7 +53,30 @@ class Picture:
     """What one of our own shards says of it; None where nothing does."""
 
 
-def read_pictures(stream: BinaryIO, name: str) -> Iterator[Picture | str]:
+@dataclass(slots=True)
+class LeftOut:
+    """What a tar holds that becomes no sample; it grows while the tar is read."""
+
+    without: int = 0
+    """Samples that have no picture."""
+    example: str = ""
+    """The key of the first of those."""
+    beside: int = 0
+    """Pictures whose sample has another."""
+    links: int = 0
+    """Members that are links, hard or symbolic, which `webdataset` skips."""
+
+
+@dataclass(slots=True)
+class _Header:
+    """The member that was read last."""
+
+    name: str = ""
+    at: int = 0
+    """Where its header lies, in bytes."""
+
+
+def read_pictures(stream: BinaryIO, name: str, left: LeftOut) -> Iterator[Picture | str]:
     """Read through a tar's headers, and find every sample's picture.
 
     A sample's picture is the member whose suffix is the first found of `KINDS`; where none has
@@ -62,6 +85,7 @@ def read_pictures(stream: BinaryIO, name: str) -> Iterator[Picture | str]:
     Args:
         stream: The tar, at its start; it must be able to seek.
         name: Of the tar, for errors.
+        left: Counts what is left out.
 
     Yields:
         In the order of the tar: a picture, or the key of a sample that has none.
@@ -75,17 +99,23 @@ def read_pictures(stream: BinaryIO, name: str) -> Iterator[Picture | str]:
     from webdataset.tariterators import group_by_keys
 
     _refuse_packed(stream, name)
-    found = chain(_read_members(stream, name), [{}])
-    samples = group_by_keys(found)
+    header = _Header()
+    samples = group_by_keys(chain(_read_members(stream, name, header, left), [{}]))
     while True:
         try:
             sample = next(samples, None)
-        except (ValueError, tarfile.TarError) as exc:
-            said = exc.args[0] if exc.args else exc
-            raise DataError(f"{name}: {said}; repair the tar, or leave it out") from exc
+        except ValueError as exc:
+            raise DataError(
+                f"{name}, byte {header.at}: {header.name}: expected every suffix once in a sample, "
+                "got this one again (capitals do not count); rename the member, or leave the tar "
+                "out"
+            ) from exc
         if sample is None:
             return
-        yield _find_picture(stream, sample)
+        found = _find_picture(stream, sample, left)
+        if isinstance(found, str):
+            left.without, left.example = left.without + 1, left.example or found
+        yield found
 
 
 def _refuse_packed(stream: BinaryIO, name: str) -> None:
@@ -99,13 +129,16 @@ def _refuse_packed(stream: BinaryIO, name: str) -> None:
             )
 
 
-def _read_members(stream: BinaryIO, name: str) -> Iterator[dict[str, Any]]:
+def _read_members(
+    stream: BinaryIO, name: str, header: _Header, left: LeftOut
+) -> Iterator[dict[str, Any]]:
     """Yield what `webdataset.tariterators.tar_file_iterator` yields, places for contents."""
     size_bytes = stream.seek(0, 2)
     stream.seek(0)
-    with tarfile.open(fileobj=stream, mode="r:") as tar:
-        for info in tar:
-            tar.members = []  # type: ignore[attr-defined]  # else it keeps every header
+    with _open(stream, name, size_bytes) as tar:
+        for info in _read_headers(tar, name):
+            header.name, header.at = info.name, info.offset
+            left.links += info.issym() or info.islnk()
             if info.isreg() and not _META.match(info.name):
                 if info.issparse():
                     raise DataError(
@@ -117,6 +150,30 @@ def _read_members(stream: BinaryIO, name: str) -> Iterator[dict[str, Any]]:
                     raise DataError(_broken(name, info.offset, f"{info.name} breaks off"))
                 yield {"fname": info.name, "data": member, "__url__": name}
         _check_end(stream, name, at=tar.offset, size_bytes=size_bytes)
+
+
+def _open(stream: BinaryIO, name: str, size_bytes: int) -> tarfile.TarFile:
+    try:
+        return tarfile.open(fileobj=stream, mode="r:")
+    except (tarfile.TarError, ValueError) as exc:
+        stream.seek(0)
+        start = f"{size_bytes:,} bytes that begin {stream.read(8).hex(' ')}"
+        what = f"expected a tar, got {start if size_bytes else 'an empty file'}"
+        raise DataError(_broken(name, 0, what)) from exc
+
+
+def _read_headers(tar: tarfile.TarFile, name: str) -> Iterator[tarfile.TarInfo]:
+    while True:
+        at = tar.offset
+        try:
+            info = tar.next()
+        except (tarfile.TarError, ValueError) as exc:
+            what = "expected a member's header, got a broken one"
+            raise DataError(_broken(name, at, what)) from exc
+        if info is None:
+            return
+        tar.members = []  # type: ignore[attr-defined]  # else it keeps every header
+        yield info
 
 
 def _check_end(stream: BinaryIO, name: str, *, at: int, size_bytes: int) -> None:
@@ -135,7 +192,7 @@ def _broken(name: str, offset: int, what: str) -> str:
     return f"{name}, byte {offset}: {what}; fetch the tar again, or leave it out"
 
 
-def _find_picture(stream: BinaryIO, sample: dict[str, Any]) -> Picture | str:
+def _find_picture(stream: BinaryIO, sample: dict[str, Any], left: LeftOut) -> Picture | str:
     key = str(sample["__key__"])
     members = {suffix: one for suffix, one in sample.items() if isinstance(one, Member)}
     suffix = next((one for one in KINDS if one in members), None)
@@ -143,6 +200,7 @@ def _find_picture(stream: BinaryIO, sample: dict[str, Any]) -> Picture | str:
         suffix = next((one for one in members if one.endswith(_LAST)), None)
     if suffix is None:
         return key
+    left.beside += sum(one in KINDS or one.endswith(_LAST) for one in members) - 1
     kind = KINDS.get(suffix, Kind.PICTURE)
     valid = _read_valid(stream, members.get("json")) if kind is Kind.LAB else None
     return Picture(key, kind, members[suffix], valid)

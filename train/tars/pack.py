@@ -8,20 +8,22 @@ Dimensions: B samples of a batch, S side in pixels.
 """
 
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Final
 
 import numpy as np
 import torch
 
+from harvest.errors import HarvestError
 from harvest.files import put_in_place, whole_file
+from harvest.locks import try_hold
 from preprocess.errors import ShardError
 from preprocess.index import Described, describe_shard, to_index, write_index
 from preprocess.index_faults import MAX_SIZE
@@ -46,7 +48,7 @@ class Packed:
     """Of each split."""
     shards: int
     notices: tuple[str, ...]
-    """What was left out, for each split that left something out."""
+    """What was left out, of each split's tars; once where they are the same."""
 
 
 def pack_tars(
@@ -79,7 +81,8 @@ def pack_tars(
         What was packed.
 
     Raises:
-        DataError: If `out` holds something, or a tar or a picture cannot be read.
+        DataError: If `out` holds something, another process packs to it, or a tar or a picture
+            cannot be read.
         OSError: If the disk refuses; then nothing is left behind.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -89,8 +92,12 @@ def pack_tars(
     with _open_splits(spec, size=size, cache=cache, threads=threads) as splits:
         total = sum(len(split) for split in splits)
         if not total:
-            raise DataError(f"{spec}: expected pictures, found none; nothing was written")
-        with _whole_folder(out) as folder:
+            found = next((f" ({split.left_out})" for split in splits if split.left_out), "")
+            raise DataError(
+                f"{spec}: expected pictures (JPEG, PNG or WebP, or arrays as .npy), found none"
+                f"{found}; nothing was written"
+            )
+        with _whole_folder(out, locks=cache / "locks") as folder:
             described: list[Described] = []
             done = 0
             for split in splits:
@@ -103,7 +110,7 @@ def pack_tars(
         return Packed(
             samples={split.name: len(split) for split in splits},
             shards=len(described),
-            notices=tuple(split.left_out for split in splits if split.left_out),
+            notices=tuple(dict.fromkeys(split.left_out for split in splits if split.left_out)),
         )
 
 
@@ -121,16 +128,38 @@ def _open_splits(spec: str, *, size: int, cache: Path, threads: int) -> Iterator
 
 
 @contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """Give a folder beside `out` that takes its name when the block ends well."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
-    folder.chmod(0o755)
-    try:
-        yield folder
-        put_in_place(folder, out)
-    finally:
+def _whole_folder(out: Path, *, locks: Path) -> Iterator[Path]:
+    """Give a folder beside `out` that takes its name when the block ends well.
+
+    It always has the same name, so what a killed process left goes when the next one starts.
+    """
+    out = out.absolute()
+    folder = out.with_name(f".{out.name}.part")
+    place = hashlib.sha256(os.path.realpath(folder).encode(errors="surrogateescape")).hexdigest()
+    with _alone(locks / f"pack-{place[:16]}.lock", out):
         shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+            put_in_place(folder, out)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _alone(lock: Path, out: Path) -> Iterator[None]:
+    """Keep a second process from writing the same folder."""
+    with ExitStack() as stack:
+        try:
+            free = stack.enter_context(try_hold(lock))
+        except HarvestError as exc:
+            raise DataError(str(exc)) from exc
+        if not free:
+            raise DataError(
+                f"{out}: expected to pack to it alone, found another process at it; wait until it "
+                "ends, or name another folder"
+            )
+        yield
 
 
 def _cut(split: TarSplit, shard_bytes: float) -> Iterator[tuple[int, int]]:

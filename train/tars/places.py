@@ -14,6 +14,7 @@ from preprocess.split import PAIRS
 from train.errors import DataError
 from train.tars.decoding import Kind
 from train.tars.index import SPLITS, Entries, OpenFile, TarIndex, open_indexes
+from train.tars.members import LeftOut
 from train.tars.names import Tar, find_tars, has_split_names
 
 PLACE: Final = np.dtype([("xxh3", "<u8"), ("block", "<u4"), ("length", "<u4"), ("kind", "u1")])
@@ -45,8 +46,8 @@ class Places:
     """PLACE, (N,)."""
     valid_N4: NDArray[np.uint16] | None
     """What shards of ours give as valid boxes, zeros where none did; None but for LAB."""
-    without: tuple[str, ...]
-    """Of the tars that hold samples without a picture, how many and the key of one."""
+    left_out: str
+    """What the tars hold that is no sample, in a line; "" where there is nothing."""
 
 
 @dataclass(slots=True)
@@ -60,6 +61,9 @@ class _Collected:
     kinds: dict[bool, str] = field(default_factory=dict)
     """For LAB, and for all else, a tar that holds it."""
     without: list[str] = field(default_factory=list)
+    """Of the tars that hold samples without a picture, how many and the key of one."""
+    left: LeftOut = field(default_factory=LeftOut)
+    """Of all tars."""
 
 
 def find_places(
@@ -102,14 +106,16 @@ def find_places(
         starts=np.array(found.starts, np.int64),
         rows=rows,
         valid_N4=np.frombuffer(found.valid, np.uint16).reshape(-1, 4) if is_lab else None,
-        without=tuple(found.without),
+        left_out=_describe(found),
     )
 
 
 def _collect(found: _Collected, index: TarIndex, entries: Entries) -> None:
     """Add the samples of one tar."""
-    if index.without:
-        found.without.append(f"{index.without:,} of {index.tar.name} ({index.example!r})")
+    if index.left.without:
+        found.without.append(f"{index.left.without:,} of {index.tar.name} ({index.left.example!r})")
+    found.left.beside += index.left.beside
+    found.left.links += index.left.links
     if not len(entries):
         return
     lab = entries["kind"] == Kind.LAB
@@ -130,3 +136,20 @@ def _collect(found: _Collected, index: TarIndex, entries: Entries) -> None:
     found.tars.append(
         IndexedTar(index.tar, index.path, index.size_bytes, index.mtime_ns, index.tag)
     )
+
+
+def _describe(found: _Collected) -> str:
+    """Say what the tars hold that is no sample."""
+    said = []
+    if found.without:
+        more = len(found.without) - 1
+        others = f" and of {more:,} tar{'s' * (more > 1)} more" if more else ""
+        said.append(f"without a picture: {found.without[0]}{others}")
+    if beside := found.left.beside:
+        said.append(
+            f"{beside:,} more picture{' shares' if beside == 1 else 's share'} a key with another "
+            "(a key ends at the first dot)"
+        )
+    if links := found.left.links:
+        said.append(f"{links:,} link{'s' * (links > 1)} (store the files themselves)")
+    return f"left out, {'; '.join(said)}" if said else ""

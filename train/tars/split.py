@@ -26,7 +26,7 @@ from train.streaming.readers import find_most_open
 from train.tars.colour import to_lab_bytes
 from train.tars.decoding import Box, Kind, decode
 from train.tars.descriptors import Descriptors
-from train.tars.file import AGAIN, TarFile
+from train.tars.file import AGAIN, REPAIR, TarFile
 from train.tars.index import OpenFile, read_keys
 from train.tars.names import Tar
 from train.tars.places import Places, find_places
@@ -98,12 +98,8 @@ class TarSplit:
 
     @property
     def left_out(self) -> str:
-        """Which samples of the tars hold no picture; "" where all do."""
-        left = self._places.without
-        if not left:
-            return ""
-        more = f" and of {len(left) - 1:,} tars more" if len(left) > 1 else ""
-        return f"left out, without a picture: {left[0]}{more}"
+        """What the tars hold that is no sample, in a line; "" where there is nothing."""
+        return self._places.left_out
 
     def keys(self, number: int) -> list[str]:
         """Read the keys of one tar's samples of the split, in order.
@@ -203,6 +199,7 @@ class TarSplit:
     def _decode(self, index: int, place: _Place, file: TarFile, out_SS3: NDArray[np.uint8]) -> Box:
         """Read and decode one sample; its bytes are checked the first time."""
         xxh3, block, length, kind = place
+        remedy = AGAIN
         try:
             content = file.read(block, length)
             if not self._seen[index]:
@@ -213,6 +210,7 @@ class TarSplit:
                         f"expected XXH3 {xxh3:016x} by the index, got {found:016x}"
                     )
                 self._seen[index] = 1
+            remedy = REPAIR
             return decode(_KINDS[kind], content, out_SS3, within=self._find_valid(index))
         except (ValueError, OSError) as exc:
             file.check()
@@ -220,7 +218,7 @@ class TarSplit:
             key = read_keys(self._places.tars[number].index).get(block, "?")
             kind_of_error = DamagedError if isinstance(exc, _MismatchError) else DataError
             raise kind_of_error(
-                f"{file.tar.source}: {key}, byte {block * BLOCK}: {exc}; {AGAIN}, or leave the "
+                f"{file.tar.source}: {key}, byte {block * BLOCK}: {exc}; {remedy}, or leave the "
                 "sample out"
             ) from exc
 

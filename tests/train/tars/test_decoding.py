@@ -190,8 +190,13 @@ def test_a_damaged_jpeg_is_refused_and_an_odd_one_is_not() -> None:
 
 
 def test_a_picture_of_another_form_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected a JPEG, PNG or WebP"):
+    with pytest.raises(
+        ValueError, match=r"expected a JPEG, .*got [\d,]+ bytes that begin 47 49 46"
+    ) as no:
         read(encode(draw(1), "GIF"))
+    assert "object at 0x" not in str(no.value)
+    with pytest.raises(ValueError, match=r"got 0 bytes$"):
+        read(b"")
 
 
 def test_a_picture_that_claims_a_huge_size_is_refused() -> None:

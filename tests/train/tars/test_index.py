@@ -15,7 +15,7 @@ from tests.train.tars.webdatasets import read_by_webdataset, write_members, writ
 from train.errors import DataError
 from train.tars import index as tar_index
 from train.tars.index import SPLITS, TarIndex, hash_tars, open_index, read_keys
-from train.tars.members import read_pictures
+from train.tars.members import LeftOut, read_pictures
 from train.tars.names import Tar
 
 
@@ -146,7 +146,7 @@ def test_hashes_are_those_of_the_content_wherever_it_lies(tmp_path: Path) -> Non
 def test_samples_without_a_picture_are_counted_and_one_is_named(tmp_path: Path) -> None:
     members = [("a.txt", b"1"), ("b.jpg", b"2"), ("c.cls", b"3")]
     found = index(write_members(tmp_path / "set.tar", members), tmp_path / "cache")
-    assert (len(found.entries), found.without, found.example) == (1, 2, "a")
+    assert (len(found.entries), found.left.without, found.left.example) == (1, 2, "a")
 
 
 def test_a_broken_tar_leaves_no_index(tmp_path: Path) -> None:
@@ -163,8 +163,8 @@ def test_a_tar_that_grows_while_it_is_read_is_refused(
     path = write_pictures(tmp_path / "set", [3]) / "set-000000.tar"
     real = read_pictures
 
-    def grown(stream: BinaryIO, name: str) -> Any:
-        yield from real(stream, name)
+    def grown(stream: BinaryIO, name: str, left: LeftOut) -> Any:
+        yield from real(stream, name, left)
         with path.open("ab") as more:
             more.write(bytes(512))
 

@@ -10,12 +10,12 @@ from tests.train.conftest import make_sample, write_tar
 from tests.train.tars.webdatasets import read_by_webdataset, write_members
 from train.errors import DataError
 from train.tars.decoding import Kind
-from train.tars.members import KINDS, Picture, read_pictures
+from train.tars.members import KINDS, LeftOut, Picture, read_pictures
 
 
-def read(path: Path) -> list[Picture | str]:
+def read(path: Path, left: LeftOut | None = None) -> list[Picture | str]:
     with path.open("rb") as stream:
-        return list(read_pictures(stream, str(path)))
+        return list(read_pictures(stream, str(path), left or LeftOut()))
 
 
 def read_contents(path: Path) -> list[tuple[str, bytes | None]]:
@@ -97,7 +97,7 @@ def test_any_tar_reads_as_by_the_webdataset_library(
         wanted = expect_contents(path)
     except ValueError as refused:
         assert "duplicate file name" in str(refused)
-        with pytest.raises(DataError, match="duplicate file name"):
+        with pytest.raises(DataError, match="expected every suffix once in a sample"):
             read(path)
     else:
         assert read_contents(path) == wanted
@@ -105,7 +105,9 @@ def test_any_tar_reads_as_by_the_webdataset_library(
 
 def test_a_suffix_twice_in_one_sample_is_refused(tmp_path: Path) -> None:
     path = write_members(tmp_path / "twice.tar", [("one.jpg", b"1"), ("one.JPG", b"2")])
-    with pytest.raises(DataError, match=r"twice\.tar: one\.JPG: duplicate file name"):
+    with pytest.raises(
+        DataError, match=r"twice\.tar, byte 1024: one\.JPG: expected every suffix once"
+    ):
         read(path)
 
 
@@ -119,7 +121,9 @@ def test_a_compressed_tar_is_refused_with_what_to_do(how: str, tmp_path: Path) -
 def test_a_tar_that_breaks_off_in_a_member_is_refused(tmp_path: Path) -> None:
     path = write_members(tmp_path / "short.tar", [("one.jpg", b"x" * 5000), ("two.jpg", b"y")])
     path.write_bytes(path.read_bytes()[:3000])
-    with pytest.raises(DataError, match=r"short\.tar.*"):
+    with pytest.raises(
+        DataError, match=r"short\.tar, byte \d+: .* breaks off; fetch the tar again"
+    ):
         read(path)
 
 
@@ -147,10 +151,15 @@ def test_a_tar_without_empty_blocks_at_its_end_is_read_whole(tmp_path: Path) -> 
 
 
 def test_no_tar_at_all_is_refused(tmp_path: Path) -> None:
-    for content in (b"", b"no tar" * 1000):
+    for content, got in (
+        (b"", "an empty file"),
+        (b"no tar" * 1000, "6,000 bytes that begin 6e 6f 20 74 61 72 6e 6f"),
+    ):
         path = tmp_path / "text.tar"
         path.write_bytes(content)
-        with pytest.raises(DataError, match=r"text\.tar: "):
+        with pytest.raises(
+            DataError, match=rf"text\.tar, byte 0: expected a tar, got {got}; fetch"
+        ):
             read(path)
 
 
@@ -173,3 +182,55 @@ def test_a_sample_of_our_own_brings_its_valid_box(tmp_path: Path) -> None:
     assert [one.valid for one in found if isinstance(one, Picture)] == [
         sample.info.valid for sample in samples
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "beside"),
+    [
+        ([f"a.b.{number}.jpg" for number in range(8)], 7),
+        (["0.jpg", "0.png", "1.jpg", "1.seg.png", "1.txt"], 2),
+        (["0.jpg", "0.json", "1.png"], 0),
+        (["0.lab.npy", "0.aged.npy", "0.json"], 0),
+        (["0.txt", "0.cls"], 0),
+    ],
+    ids=range(5),
+)
+def test_pictures_beside_another_of_their_sample_are_counted(
+    names: list[str], beside: int, tmp_path: Path
+) -> None:
+    left = LeftOut()
+    read(write_members(tmp_path / "many.tar", [(name, b"1") for name in names]), left)
+    assert left.beside == beside
+
+
+def test_links_are_counted(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "links.tar", "w") as tar:
+        info = tarfile.TarInfo("one.jpg")
+        info.size = 3
+        tar.addfile(info, io.BytesIO(b"123"))
+        for name, kind in (("two.jpg", tarfile.LNKTYPE), ("three.jpg", tarfile.SYMTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "one.jpg"
+            tar.addfile(info)
+    left = LeftOut()
+    assert len(read(tmp_path / "links.tar", left)) == 1
+    assert left == LeftOut(links=2)
+
+
+@pytest.mark.parametrize("kept", [1024 + 100, 1024 + 511])
+def test_a_tar_that_breaks_off_in_a_header_is_refused(kept: int, tmp_path: Path) -> None:
+    path = write_members(tmp_path / "short.tar", [("one.jpg", b"1"), ("two.jpg", b"2")])
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(DataError, match=r"short\.tar, byte 1024: expected a member's header, got"):
+        read(path)
+
+
+def test_a_header_that_no_one_reads_is_named_by_where_it_starts(tmp_path: Path) -> None:
+    path = tmp_path / "odd.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+        for name, headers in (("a.jpg", {}), ("b.jpg", {"GNU.sparse.map": "0,x"})):
+            info = tarfile.TarInfo(name)
+            info.size, info.pax_headers = 3, headers
+            tar.addfile(info, io.BytesIO(b"123"))
+    with pytest.raises(DataError, match=r"byte 1024: expected a member's header, got a broken one"):
+        read(path)

@@ -1,9 +1,13 @@
 from pathlib import Path
 
+import braceexpand
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.train.tars.webdatasets import write_members
 from train.errors import DataError
+from train.tars import names
 from train.tars.names import find_tars, has_split_names
 
 
@@ -58,7 +62,8 @@ def test_splits_go_by_name_where_all_names_have_one(tmp_path: Path) -> None:
         ("{b,b}.tar", "expected every tar once"),
         ("{b.tar", "Unbalanced braces"),
         ("packed", "found none, but 2 compressed; unpack them"),
-        ("empty", "expected tars, found none; see"),
+        ("empty", "expected tars, found none; name a folder that holds some"),
+        ("b}.tar", "Unbalanced braces"),
         ("b.tar.gz", r"a compressed tar must be unpacked"),
     ],
 )
@@ -67,3 +72,74 @@ def test_what_is_not_there_is_named(spec: str, said: str, tmp_path: Path) -> Non
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=said):
         find_tars(f"{tmp_path}/{spec}")
+
+
+@pytest.mark.parametrize("spec", ["", " "])
+def test_an_empty_name_is_refused(
+    spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "a.tar")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"expected a folder of tars, a tar.* got nothing"):
+        find_tars(spec)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "{0..999999999999}.tar",
+        "s3://bucket/{999999999999..000000000000}.tar",
+        "{a,{0..999999999999..2}}.tar",
+        "{{0..999999999999}}.tar",
+        "{x,{0..999}{0..999}{0..999}}.tar",
+        "{0..999}{0..1000}.tar",
+        "{0..1" + "0" * 40 + "}.tar",
+    ],
+    ids=range(7),
+)
+def test_a_pattern_of_too_many_names_is_refused(spec: str) -> None:
+    with pytest.raises(DataError, match=r"at most 1,000,000 names, got more; write the range"):
+        find_tars(spec)
+
+
+PARTS = st.sampled_from(
+    [
+        "a",
+        ",",
+        "{",
+        "}",
+        "{}",
+        "\\",
+        "{0..3}",
+        "{09..1..3}",
+        "{c..a}",
+        "{a..Z}",
+        "{x,y}",
+        "{-2..1..0}",
+    ]
+)
+
+
+@given(st.lists(PARTS, max_size=9).map("".join), st.integers(1, 40))
+def test_what_a_pattern_stands_for_is_counted_as_it_is_expanded(spec: str, most: int) -> None:
+    try:
+        count = len(list(braceexpand.braceexpand(spec)))
+    except ValueError:
+        count = -1
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(names, "MAX_TARS", most)
+        try:
+            names._check_count(spec)
+        except DataError:
+            assert count < 0 or count > most
+        except ValueError:
+            assert count < 0 or "}" in spec  # braceexpand passes some such as "}{"
+        else:
+            assert count <= most
+
+
+def test_a_pattern_may_be_longer_than_a_name(tmp_path: Path) -> None:
+    wanted = [f"{letter * 100}.tar" for letter in "abc"]
+    make(tmp_path, *wanted)
+    found = find_tars(f"{tmp_path}/{{{','.join(name[:-4] for name in wanted)}}}.tar")
+    assert [tar.name for tar in found] == wanted

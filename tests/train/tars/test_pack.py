@@ -1,5 +1,6 @@
 import hashlib
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,17 @@ SIDE = 32
 
 
 def pack(spec: Path | str, out: Path, **changed: Any) -> Packed:
+    usual: dict[str, Any] = {
+        "size": SIDE,
+        "threads": 2,
+        "shard_bytes": 1e9,
+        "on_progress": lambda _: None,
+    }
     return pack_tars(
         str(spec),
         out,
         cache=out.parent / "indexes",
-        on_progress=lambda _: None,
-        **({"size": SIDE, "threads": 2, "shard_bytes": 1e9} | changed),
+        **(usual | changed),
     )
 
 
@@ -189,7 +195,40 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_set_without_pictures_is_refused(tmp_path: Path) -> None:
     write_members(tmp_path / "set" / "train-0.tar", [("a.txt", b"1")])
-    with pytest.raises(DataError, match="expected pictures, found none"):
+    said = (
+        r"expected pictures \(JPEG, PNG.*npy\), found none \(left out, .*1 of train-0\.tar \('a'\)"
+    )
+    with pytest.raises(DataError, match=said):
         pack(tmp_path / "set", tmp_path / "out")
     with pytest.raises(DataError, match="expected a side"):
         pack(tmp_path / "set", tmp_path / "out", size=0)
+
+
+def test_what_a_killed_pack_left_goes_when_the_next_one_starts(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "set", [3], prefix="train")
+    (tmp_path / ".out.part").mkdir()
+    (tmp_path / ".out.part" / "train-000000.tar").write_bytes(b"half")
+    (tmp_path / ".out.part" / "train-000009.tar").write_bytes(b"half")
+    pack(folder, tmp_path / "out")
+    assert {path.name for path in tmp_path.iterdir()} == {"set", "indexes", "out"}
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_two_do_not_pack_to_one_folder_at_once(tmp_path: Path) -> None:
+    folder = write_pictures(tmp_path / "set", [3], prefix="train")
+    refused: list[str] = []
+
+    def pack_again(_: float) -> None:
+        with ThreadPoolExecutor(1) as other, pytest.raises(DataError) as caught:
+            other.submit(pack, folder, tmp_path / "out").result()
+        refused.append(str(caught.value))
+
+    pack(folder, tmp_path / "out", on_progress=pack_again)
+    assert len(refused) == 1
+    assert "found another process at it" in refused[0]
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_a_set_that_leaves_out_the_same_of_every_split_says_so_once(tmp_path: Path) -> None:
+    packed = pack(write_odd(tmp_path / "set"), tmp_path / "out")
+    assert len(packed.notices) == 1

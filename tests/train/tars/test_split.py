@@ -125,8 +125,10 @@ def test_one_line_says_what_it_costs_and_what_was_left_out(
     assert open_split(folder).left_out == ""
     for name in ("train-000001.tar", "train-000002.tar"):
         write_members(folder / name, [("a.txt", b"1"), ("b.txt", b"2"), ("c.jpg", b"3")])
+    write_members(folder / "train-000003.tar", [(f"a.b.{one}.jpg", b"1") for one in range(8)])
     said = open_split(folder).left_out
-    assert "left out, without a picture: 2 of train-000001.tar ('a') and of 1 tars more" in said
+    assert "left out, without a picture: 2 of train-000001.tar ('a') and of 1 tar more" in said
+    assert "; 7 more pictures share a key with another (a key ends at the first dot)" in said
     assert "\n" not in said
 
 
@@ -329,7 +331,8 @@ def test_a_picture_that_does_not_decode_is_named(tmp_path: Path, open_split: Ope
     split = open_split(tmp_path / "set")
     gather(split, [0])
     with pytest.raises(
-        DataError, match=r"train-0\.tar: deep/bad, byte \d+: .*; .*leave the sample"
+        DataError,
+        match=r"train-0\.tar: deep/bad, byte \d+: .*; repair the tar, or leave the sample",
     ):
         gather(split)
 
