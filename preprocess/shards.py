@@ -23,8 +23,9 @@ from preprocess.manifest import SAMPLES_SCHEMA
 from preprocess.planning import Plan, SampleJob, SampleReason, ShardPlan, Source
 from preprocess.records import SampleRow, SampleState
 from preprocess.rectify import rectify
-from preprocess.samples import Sample, to_layout, to_members
+from preprocess.samples import Sample, to_layout
 from preprocess.split import PAIRS
+from preprocess.tar import write_tar
 
 SAMPLES_NAME: Final = "samples.parquet"
 
@@ -35,10 +36,6 @@ _OVERSAMPLING: Final = 1.9
 """Pixels of the decoded scan for one of the sample, at least, along either side. A scan of 1,024 px
 is so decoded at a half for samples of 256 px, and whole for those of 512 px; what that costs in
 colour, `preprocess.rectify` says."""
-
-_CHUNK: Final = 1 << 26
-"""Bytes that tarfile hands on at once, more than any sample has; by its own 16 KiB an array of
-512 px takes twice as long to write as to hash."""
 
 Bytes = NDArray[np.uint8]
 
@@ -77,7 +74,8 @@ def write_shard(plan: ShardPlan, *, data: Path, out: Path) -> ShardReport:
         path.unlink(missing_ok=True)
         return ShardReport(None, tuple(rows))
     with whole_file(path) as temporary:
-        count = _write_tar(temporary, chain([first], samples), plan)
+        layout = to_layout(plan.size, paired=plan.split == PAIRS)
+        count = write_tar(temporary, chain([first], samples), name=plan.name, layout=layout)
         described = describe_shard(
             temporary, name=plan.name, split=plan.split, samples=count, size=plan.size
         )
@@ -181,35 +179,6 @@ def _to_square(upright: Bytes, placement: Placement) -> Bytes:
 def _neutral(size: int) -> Bytes:
     """Fill a square with padding once for all samples: by threes of bytes that is slow."""
     return np.full((size, size, 3), _NEUTRAL, np.uint8)
-
-
-def _write_tar(path: Path, samples: Iterator[Sample], plan: ShardPlan) -> int:
-    """Write samples as a tar with normalised headers; return their number."""
-    # Imported here, because webdataset imports torch: 1.7 s that only writing should cost.
-    from webdataset import TarWriter
-
-    stride = to_layout(plan.size, paired=plan.split == PAIRS).stride
-    count = 0
-    with (
-        path.open("wb") as stream,
-        TarWriter(
-            stream, user="photochrom", group="photochrom", mode=0o644, mtime=0, encoder=False
-        ) as tar,
-    ):
-        tar.tarstream.copybufsize = _CHUNK
-        # Without tarfile's own stream between, which copies all it holds with every 10 KiB.
-        tar.tarstream.fileobj = stream
-        for sample in samples:
-            for suffix, content in to_members(sample):
-                # One at a time: TarWriter sorts the members that it is given together.
-                tar.write({"__key__": sample.info.key, suffix: content})
-            count += 1
-            if tar.tarstream.offset != count * stride:
-                raise ShardError(
-                    f"{plan.name}: {sample.info.key}: expected the sample to end at byte "
-                    f"{count * stride}, got {tar.tarstream.offset}; every sample must be as long"
-                )
-    return count
 
 
 def _to_row(job: SampleJob, place: tuple[str, int] | None, reason: SampleReason) -> SampleRow:

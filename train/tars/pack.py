@@ -24,20 +24,17 @@ import torch
 from harvest.errors import HarvestError
 from harvest.files import put_in_place, whole_file
 from harvest.locks import try_hold
-from preprocess.errors import ShardError
 from preprocess.index import Described, describe_shard, to_index, write_index
 from preprocess.index_faults import MAX_SIZE
-from preprocess.samples import MAX_NAME_BYTES, Sample, SampleInfo, to_layout, to_members
+from preprocess.samples import MAX_NAME_BYTES, Sample, SampleInfo, to_layout
 from preprocess.split import Split
+from preprocess.tar import write_tar
 from train.errors import DataError
 from train.tars.decoding import measure
 from train.tars.split import TarSplit, open_tars
 
 _BATCH: Final = 32
 """Samples decoded at once."""
-
-_COPIED: Final = 1 << 26
-"""Bytes that tarfile hands on at once: by its own 16 KiB an array takes twice as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,24 +169,9 @@ def _cut(split: TarSplit, shard_bytes: float) -> Iterator[tuple[int, int]]:
 
 def _write_shard(path: Path, split: TarSplit, *, start: int, stop: int) -> Described:
     """Write samples `start` to `stop` as one shard, with the headers of all our shards."""
-    # Imported here, as where shards are written of scans: webdataset takes long to import.
-    from webdataset import TarWriter
-
-    stride = to_layout(split.size, paired=False).stride
     with whole_file(path) as temporary:
-        with (
-            temporary.open("wb") as stream,
-            TarWriter(
-                stream, user="photochrom", group="photochrom", mode=0o644, mtime=0, encoder=False
-            ) as tar,
-        ):
-            tar.tarstream.copybufsize = _COPIED
-            tar.tarstream.fileobj = stream
-            for sample in _make_samples(split, start, stop):
-                for suffix, content in to_members(sample):
-                    tar.write({"__key__": sample.info.key, suffix: content})
-            if tar.tarstream.offset != (stop - start) * stride:
-                raise ShardError(f"{path.name}: expected samples of {stride} bytes each")
+        layout = to_layout(split.size, paired=False)
+        write_tar(temporary, _make_samples(split, start, stop), name=path.name, layout=layout)
         return describe_shard(
             temporary, name=path.name, split=split.name, samples=stop - start, size=split.size
         )
