@@ -28,7 +28,11 @@ def main() -> int:
     signal.signal(signal.SIGINT, ask)
     if arguments.tethered:
         threading.Thread(target=_watch, args=(asked,), daemon=True).start()
-    return _train(arguments.run, asked)
+    code = _train(arguments.run, asked)
+    # At exit the interpreter puts its own handlers back to the default; then srun, which ends the
+    # others as soon as one rank is through, would make 143 of this one's code.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    return code
 
 
 def _train(run: Path, asked: threading.Event) -> int:

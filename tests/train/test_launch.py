@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.train.conftest import MakeParams, MakeShards, to_inputs
+from train.__main__ import main
 from train.errors import TrainError
 from train.job import train_run
 from train.launch import launch_local
@@ -103,6 +104,20 @@ def test_a_rank_that_is_told_to_stop_while_it_still_loads_saves_its_state(make_r
         rank.terminate()
     assert rank.returncode == STOPPED
     assert [saved.name for saved in run.checkpoints.iterdir()] == ["step-00000002"]
+
+
+def test_a_rank_that_is_through_keeps_its_code_when_srun_ends_the_others(
+    make_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, kept = make_run("run"), {one: signal.getsignal(one) for one in (15, 2)}
+    monkeypatch.setattr(sys, "argv", ["train", str(run.folder)])
+    monkeypatch.setattr("train.job.train_run", lambda *_, **__: False)
+    try:
+        assert main() == STOPPED
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        for one, handler in kept.items():
+            signal.signal(one, handler)
 
 
 def catches(pid: int, number: signal.Signals) -> bool:
