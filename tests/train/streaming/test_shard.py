@@ -1,6 +1,5 @@
 import fcntl
 import gc
-import io
 import mmap
 import os
 import tracemalloc
@@ -244,9 +243,9 @@ def test_a_file_system_that_maps_nothing_is_an_error(
 def test_too_many_open_files_name_the_remedy(
     shard: tuple[Path, Shard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object, **__: object) -> io.FileIO:
+    def refuse(*_: object) -> int:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(DataError, match=r"Too many open files\); raise `ulimit -n`"):
         open_shard(*shard, "pread")
