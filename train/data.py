@@ -31,8 +31,9 @@ from preprocess.index import Shard, read_samples
 from preprocess.samples import to_layout
 from train.errors import DamagedError, DataError
 from train.hashes import read_shard_index
+from train.streaming.mounts import choose_read
 from train.streaming.readers import Readers, find_most_open
-from train.streaming.shard import AGAIN, Read, ShardReader, choose_read, open_shard
+from train.streaming.shard import AGAIN, Read, ShardReader, open_shard
 
 if TYPE_CHECKING:  # it takes a second, and reading needs no more than numpy
     from torch import Tensor

@@ -18,7 +18,8 @@ from train.afar.line import RefusedError, to_shown
 from train.afar.ranged import RangedShard
 from train.afar.staging import Staging
 from train.errors import DamagedError, DataError
-from train.streaming.shard import Read, ShardReader, choose_read, lease_file
+from train.streaming.mounts import choose_read
+from train.streaming.shard import Read, ShardReader, lease_file
 
 
 class Afar(Protocol):

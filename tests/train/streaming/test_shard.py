@@ -16,12 +16,12 @@ from preprocess.index import Shard, read_index
 from tests.train.conftest import MakeShards
 from tests.train.faults import READS, STRIDE
 from train.errors import DataError
+from train.streaming.mounts import choose_read
 from train.streaming.shard import (
     MappedShard,
     Read,
     ReadShard,
     ShardReader,
-    choose_read,
     map_file,
     open_shard,
     pread_file,
