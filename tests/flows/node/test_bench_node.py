@@ -5,7 +5,6 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -15,8 +14,7 @@ from flows.errors import NodeError
 from flows.node import measuring
 from flows.node.measuring import Place, find_place, find_size, measure
 from flows.node.verdict import Kind, Wish
-from preprocess.index import describe_shard, to_index, write_index
-from preprocess.samples import Sample, SampleInfo, to_members
+from tests.train.conftest import write_shards
 from train.errors import DataError
 from train.streaming import node, node_disk
 
@@ -30,34 +28,6 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(node_disk, "OWN_BYTES", 1 << 20)
     monkeypatch.setattr(node, "WARM_BYTES", 1 << 18)
     yield
-
-
-def write_shards(folder: Path, *, samples: int = 70) -> Path:
-    folder.mkdir()
-    path = folder / "train-000000.tar"
-    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for number in range(samples):
-            key = f"s-{number:03d}"
-            info = SampleInfo(
-                key=key,
-                scan_id=key,
-                item_id=key,
-                view_id=key,
-                group_id=key,
-                split="train",
-                view_split="train",
-                source_width=SIZE,
-                source_height=SIZE,
-                valid=(0, 0, SIZE, SIZE),
-                size=SIZE,
-                scan_sha256="0" * 64,
-            )
-            lab = np.full((SIZE, SIZE, 3), number, np.uint8)
-            for suffix, content in to_members(Sample(info=info, lab=lab)):
-                add(tar, f"{key}.{suffix}", content)
-    described = describe_shard(path, name=path.name, split="train", samples=samples, size=SIZE)
-    write_index(folder, *to_index(SIZE, [described]))
-    return folder
 
 
 def add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -81,7 +51,7 @@ def write_foreign(folder: Path) -> Path:
 
 
 def test_shards_are_measured_through_the_reader(tmp_path: Path) -> None:
-    folder = write_shards(tmp_path / "shards")
+    folder = write_shards(tmp_path / "shards", size=SIZE, train=[70])
     place = find_place(folder, default=tmp_path, own_file=False)
     seen = measure(place, Wish(gpus=2, rate=1.0, size=SIZE), spell_s=0.0)
     assert (seen.kind, seen.samples) == (Kind.SHARDS, 70)
@@ -112,7 +82,7 @@ def test_the_file_of_its_own_is_removed(tmp_path: Path) -> None:
 
 
 def test_the_checkout_s_shards_are_the_default(tmp_path: Path) -> None:
-    folder = write_shards(tmp_path / "32")
+    folder = write_shards(tmp_path / "32", size=SIZE, train=[70])
     assert find_place(None, default=folder, own_file=False) == Place(Kind.SHARDS, folder)
     assert find_place(folder, default=folder, own_file=True) == Place(Kind.OWN, folder)
 
@@ -133,7 +103,7 @@ def test_what_is_no_data_is_refused(tmp_path: Path, name: str, own_file: bool, s
 
 
 def test_a_shard_that_is_not_there_is_named(tmp_path: Path) -> None:
-    folder = write_shards(tmp_path / "shards")
+    folder = write_shards(tmp_path / "shards", size=SIZE, train=[70])
     (folder / "train-000000.tar").unlink()
     with pytest.raises(DataError, match=r"train-000000\.tar"):
         measure(Place(Kind.SHARDS, folder), Wish(gpus=1, rate=1.0, size=SIZE), spell_s=0.0)
@@ -148,7 +118,7 @@ def test_a_foreign_tar_without_pictures_is_named(tmp_path: Path) -> None:
 
 
 def test_shards_that_are_compressed_are_refused(tmp_path: Path) -> None:
-    folder = write_shards(tmp_path / "shards")
+    folder = write_shards(tmp_path / "shards", size=SIZE, train=[70])
     index = json.loads((folder / "index.json").read_bytes())
     (folder / "index.json").write_text(json.dumps(index | {"compression": "zstd"}))
     with pytest.raises(DataError, match="zstd"):
@@ -156,13 +126,13 @@ def test_shards_that_are_compressed_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_size_is_that_of_the_shards(tmp_path: Path) -> None:
-    folder = write_shards(tmp_path / "shards")
+    folder = write_shards(tmp_path / "shards", size=SIZE, train=[70])
     assert find_size(Place(Kind.SHARDS, folder), otherwise=256) == SIZE
     assert find_size(Place(Kind.OWN, folder), otherwise=256) == 256
 
 
 def test_the_exit_code_is_the_verdict(tmp_path: Path) -> None:
-    folder = str(write_shards(tmp_path / "shards"))
+    folder = str(write_shards(tmp_path / "shards", size=SIZE, train=[70]))
     words = ["bench-node", folder, "--gpus", "1", "--json"]
     possible = CliRunner().invoke(app, [*words, "--rate", "1"])
     assert possible.exit_code == 0
