@@ -11,6 +11,7 @@ from flows.stage_commands import ParamsFile, Settings
 
 if TYPE_CHECKING:
     from flows.sharing.checking import Checked
+    from flows.sharing.sides import Side
 
 app = typer.Typer()
 
@@ -144,12 +145,17 @@ def diff(
     Console().print(to_table(before, after))
     typer.echo(say_each(compare(before.entries, after.entries), every=every))
     if out is not None:
-        from flows.sharing.diff_page import render_diff
-        from harvest.files import write_bytes
+        _draw_diff(out, before, after)
 
-        with bar("pictures") as show:
-            write_bytes(out, render_diff(before, after, on_progress=show).encode())
-        typer.echo(f"Side by side: {out}")
+
+def _draw_diff(out: Path, before: "Side", after: "Side") -> None:
+    from flows.sharing.diff_page import render_diff
+    from flows.terminal import bar
+    from harvest.files import write_bytes
+
+    with bar("pictures") as show:
+        write_bytes(out, render_diff(before, after, on_progress=show).encode())
+    typer.echo(f"Side by side: {out}")
 
 
 def _refuse_folder(out: Path) -> None:
@@ -180,17 +186,13 @@ def export(
     settings: Settings = None,
 ) -> None:
     """Copy the data set out: as BagIt, for Hugging Face, or compressed for cold storage."""
-    from flows.errors import SharingError
     from flows.params import read_params
     from flows.project import find_project
     from flows.sharing.export import export_bag, export_hugging_face
     from flows.sharing.saying import say_packed
     from flows.terminal import bar
 
-    if scans and layout is not Format.BAGIT:
-        raise SharingError("--scans: expected --format bagit with it; others hold shards alone")
-    if level is not None and layout is not Format.ZSTD:
-        raise SharingError("--level: expected --format zstd with it; others compress nothing")
+    _check_options(layout, scans=scans, level=level)
     project = find_project(Path.cwd())
     read = read_params(params or project.root / "params.yaml", settings or ())
     if layout is Format.ZSTD:
@@ -207,6 +209,16 @@ def export(
             made = export_hugging_face(project, read, to, on_progress=show)
     size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
     typer.echo(f"{made}: {size / 1e6:.0f} MB; `photochrom verify {made}` checks it")
+
+
+def _check_options(layout: Format, *, scans: bool, level: int | None) -> None:
+    """Refuse an option that the layout has no use for."""
+    from flows.errors import SharingError
+
+    if scans and layout is not Format.BAGIT:
+        raise SharingError("--scans: expected --format bagit with it; others hold shards alone")
+    if level is not None and layout is not Format.ZSTD:
+        raise SharingError("--level: expected --format zstd with it; others compress nothing")
 
 
 @app.command()
