@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cluster.commands import app as cluster_commands
 from flows.deploying.commands import app as server_commands
 from flows.doctor.commands import app as doctor_commands
 from flows.node.commands import app as node_commands
@@ -213,6 +214,7 @@ def review(
 
 
 for _part in (
+    cluster_commands,
     doctor_commands,
     node_commands,
     pack_commands,

@@ -37,6 +37,10 @@ class ClusterError(FlowsError):
     """SLURM is missing, refuses, or its job ended without a result."""
 
 
+class RefusedError(ClusterError):
+    """A program of the cluster was called, and ended with an error."""
+
+
 class JobLeftError(ClusterError):
     """SLURM does not answer, and a job may go on that nobody waits for any more."""
 

@@ -1,8 +1,9 @@
 """Params: every setting of a run, and the only reader of params.yaml."""
 
 import difflib
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,35 @@ def read_params(path: Path, overrides: Sequence[str] = ()) -> Params:
         return Params.model_validate(tree)
     except ValidationError as exc:
         raise ParamsError(explain(exc, path=path, overridden=overridden)) from exc
+
+
+def read_preset(path: Path) -> list[str]:
+    """Read settings to lay over a params file, such as those of a cluster.
+
+    Args:
+        path: A YAML file with some of the sections and keys of a params file.
+
+    Returns:
+        `section.key=value` each, as `read_params` takes them.
+
+    Raises:
+        ParamsError: If the file is missing or is not YAML.
+    """
+    return list(_flatten(_read_tree(path)))
+
+
+def _flatten(tree: dict[str, Any], above: str = "") -> Iterator[str]:
+    for key, value in tree.items():
+        # A record of settings has settings in it; of variables, and of one that is empty, not.
+        if isinstance(value, dict) and f"{above}{key}" in _known_sections():
+            yield from _flatten(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}={json.dumps(value)}"
+
+
+def _known_sections() -> set[str]:
+    keys = _known_keys()
+    return {key for key in keys if any(one.startswith(f"{key}.") for one in keys)}
 
 
 def _read_tree(path: Path) -> dict[str, Any]:

@@ -23,6 +23,11 @@ Settings = Annotated[
     ),
 ]
 
+Preset = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Settings over params.yaml, as those in docs/slurm."),
+]
+
 
 class Retry(StrEnum):
     """Which scans of an earlier run are asked for again."""
@@ -56,6 +61,17 @@ def run_stage(
     read = read_params(params or project.root / "params.yaml", settings or ())
     summary = run_flow(STAGES_BY_NAME[name], project, read, options)
     typer.echo(f"{name:<9} {summary} ({time.monotonic() - started:.0f} s)")
+
+
+def lay_preset(preset: Path | None, settings: list[str] | None) -> list[str]:
+    """Put the settings of a preset, if one is named, ahead of those given by `--set`.
+
+    Raises:
+        ParamsError: If it cannot be read.
+    """
+    from flows.params import read_preset
+
+    return [*(read_preset(preset) if preset else []), *(settings or ())]
 
 
 def stage_command(stage: Stage) -> Callable[..., None]:
@@ -95,16 +111,18 @@ def scans(
 def train(
     params: ParamsFile = None,
     settings: Settings = None,
+    preset: Preset = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print the batch script for SLURM; submit nothing."),
     ] = False,
 ) -> None:
     """Run the stage `train`."""
+    settings = lay_preset(preset, settings)
     if not dry_run:
         run_stage("train", params, settings)
         return
-    from flows.cluster.jobs import describe_job
+    from flows.cluster.describing import describe_job
     from flows.cluster.script import render_script
     from flows.inputs import find_inputs
     from flows.params import read_params

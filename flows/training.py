@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from prefect.exceptions import CancelledRun
 
 from flows.artifacts import publish_account, publish_pictures
 from flows.batches import progress
-from flows.cluster.jobs import Watcher, describe_job, train_on_cluster
+from flows.cluster.describing import describe_job
+from flows.cluster.jobs import train_on_cluster
+from flows.cluster.place import find_place
+from flows.cluster.watching import Watcher
 from flows.errors import JobLeftError
 from flows.inputs import find_inputs
 from flows.params import Params
@@ -28,7 +32,7 @@ def train(root: str, settings: dict[str, Any]) -> str | State[str]:
 
     def work() -> str:
         try:
-            run = _run_job(project, params)
+            run, forget = _run_job(project, params)
         except CancelledRun as exc:
             if isinstance(exc.__cause__, JobLeftError):
                 raise exc.__cause__ from None  # its job may go on: it must not pass for cancelled
@@ -36,7 +40,7 @@ def train(root: str, settings: dict[str, Any]) -> str | State[str]:
         model = project.data / "model"
         collect(run, model)
         # The model is there: its checkpoints have done their work.
-        shutil.rmtree(read_run(run).checkpoints)
+        forget()
         publish_account(project, "train", size=params.preprocess.size)
         publish_pictures("curve", [model / "curve.png"])
         return say_model(json.loads((model / "model.json").read_text("utf-8")))
@@ -64,8 +68,11 @@ def collect(run: Path, model: Path) -> None:
     shutil.rmtree(taken)
 
 
-def _run_job(project: Project, params: Params) -> Path:
-    """Train where `train.runner` says, and return the run folder with its result."""
+def _run_job(project: Project, params: Params) -> tuple[Path, Callable[[], None]]:
+    """Train where `train.runner` says; return the folder of the result, and what removes the rest.
+
+    The rest is the checkpoints, wherever they are.
+    """
     log, inputs = get_run_logger(), find_inputs(project, params)
     cancelled = threading.Event()
     with (
@@ -80,9 +87,10 @@ def _run_job(project: Project, params: Params) -> Path:
 
         if params.train.runner == "slurm":
             job = describe_job(params.train, inputs=inputs, state=project.state)
+            place = find_place(params.train.slurm, state=project.state)
             watcher = Watcher(on_progress=on_progress, say=log.info, stopped=cancelled.is_set)
-            train_on_cluster(job, params.train, inputs=inputs, watcher=watcher)
-            return job.run
+            run = train_on_cluster(job, params.train, inputs=inputs, place=place, watcher=watcher)
+            return run, lambda: place.forget(job)
         run = project.state / "runs" / "train"
         root = project.state / "checkpoints"
         prepare_run(run, params.train, inputs=inputs, checkpoints_root=root)
@@ -93,7 +101,7 @@ def _run_job(project: Project, params: Params) -> Path:
             on_progress=on_progress,
             stopped=cancelled.is_set,
         )
-        return run
+        return run, lambda: shutil.rmtree(read_run(run).checkpoints)
 
 
 @flow(name="evaluate", flow_run_name="evaluate")

@@ -10,10 +10,23 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,:@+/-]*$")]
 Folder = Annotated[str, Field(pattern=r"^/[^\x00-\x1f\x7f]*$")]
 """An absolute path, on one line."""
 
+Image = Annotated[str, Field(pattern=r"^[A-Za-z0-9_/][A-Za-z0-9_.:@/+#-]*$")]
+"""A container's image: a file, or `docker://` and the like, as Apptainer or pyxis takes it."""
+
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]*$")]
+"""A host as ssh takes it, or `user@host`; port and key stand in one's own ssh configuration."""
+
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+"""Name of an environment variable."""
+
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""Any text on one line; it is quoted where a shell reads it."""
+
 OURS = frozenset(
     {
-        *("array", "chdir", "dependency", "error", "export", "job-name", "nodes", "ntasks"),
-        *("ntasks-per-node", "output", "parsable", "signal", "test-only", "wait", "wrap"),
+        *("array", "chdir", "dependency", "error", "export", "job-name", "no-requeue", "nodes"),
+        *("ntasks", "ntasks-per-node", "open-mode", "output", "parsable", "requeue", "signal"),
+        *("test-only", "wait", "wrap"),
     }
 )
 """Options of sbatch that the runner sets, or could not do its work with."""
@@ -48,6 +61,9 @@ class SlurmParams(BaseModel, frozen=True, extra="forbid"):
     qos: Name | None
     """Quality of service."""
 
+    constraint: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\[(][A-Za-z0-9_.:&|*,()\[\]-]*$")] | None
+    """Features that the nodes must have, such as `a100&nvlink`."""
+
     nodes: int = Field(ge=1, le=1024)
     """Machines."""
 
@@ -69,17 +85,36 @@ class SlurmParams(BaseModel, frozen=True, extra="forbid"):
     signal_lead_s: int | None = Field(ge=1, le=65535)
     """So long before the limit the processes are told to save and end."""
 
+    requeue_limit: int = Field(ge=0, le=1000)
+    """So often at most the job queues itself again, having saved its state; 0 is never."""
+
     modules: tuple[Name, ...]
     """Environment modules to load, in order."""
 
     venv: Folder | None
-    """Virtual environment with the `train` extra; null is that of the submitting process."""
+    """Virtual environment with the `train` extra; null is that of the submitting process, or in a
+    container its own `python`."""
+
+    container: Image | None
+    """Image to run in; null runs on the node itself."""
+
+    container_runtime: Literal["apptainer", "pyxis"]
+    """What opens the image: Apptainer's command, or the plugin of srun."""
+
+    container_mounts: tuple[Folder, ...]
+    """Folders to mount besides those that the run reads and writes."""
+
+    environment: dict[Variable, Line]
+    """Variables for every process, such as NCCL_SOCKET_IFNAME; the script's own come first."""
+
+    ssh: Host | None
+    """Login node from which to submit, by ssh; null submits from here."""
 
     scratch: Folder | None
     """Folder, of this checkout alone, for the run and its checkpoints; null is .photochrom."""
 
     extra: tuple[Option, ...]
-    """Further options of sbatch, such as --constraint=a100."""
+    """Further options of sbatch, such as --exclusive."""
 
     poll_s: float = Field(gt=0, le=600)
     """Seconds between two looks at the job."""

@@ -28,6 +28,9 @@ SETTINGS, PROGRESS, RESULT = "run.json", "progress.jsonl", "result"
 STOPPED = 75
 """Exit code of a rank that was asked to stop and saved its state (EX_TEMPFAIL): start it again."""
 
+CRASHED = 70
+"""Exit code of a rank that met what nobody foresaw (EX_SOFTWARE): another start may go well."""
+
 WHERE_IT_RUNS = frozenset(
     {"runner", "processes", "threads", "data", "residence", "read", "ahead", "remote", "slurm"}
 )
@@ -136,6 +139,25 @@ def prepare_run(
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     (folder / SETTINGS).write_text(json.dumps(settings, indent=1, default=str) + "\n", "utf-8")
+
+
+def relocate_run(folder: Path, *, shards: Path, home: Path) -> None:
+    """Let a run that was prepared here name the paths of another machine.
+
+    Args:
+        folder: The run folder, from `prepare_run`.
+        shards: Where the same shards lie there.
+        home: Folder there below which checkpoints and indexes lie.
+
+    Raises:
+        TrainError: If `run.json` is missing or malformed.
+    """
+    run = read_run(folder)
+    path = folder / SETTINGS
+    settings: dict[str, Any] = json.loads(path.read_bytes())
+    settings["inputs"] |= {"shards": str(shards), "indexes": str(home / "indexes")}
+    settings["checkpoints"] = str(home / "checkpoints" / run.checkpoints.name)
+    path.write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
 
 
 def read_run(folder: Path) -> Run:

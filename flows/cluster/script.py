@@ -1,13 +1,31 @@
 """Pure: the batch script of a training run, as text."""
 
 import shlex
-from dataclasses import dataclass
-from pathlib import Path
 
+from flows.cluster.job import RUNS, Job
+from flows.cluster.options import to_container, to_options, to_srun
 from train.params import SlurmParams
+from train.run import CRASHED, STOPPED
 
-LOG = "job-%j.log"
-"""Output of the job within the run folder; sbatch puts the job's number in place of %j."""
+LEFT = 76
+"""Exit code of a job whose processes were told to stop and saved, and that is not queued again. Not
+theirs: a site whose RequeueExit lists that one would queue it for ever."""
+
+STALLED = 2
+"""Starts in a row that save nothing, after which no other is made."""
+
+START = f"""\
+# The newest checkpoint: what a start has to better.
+newest() {{ find "$checkpoints" -maxdepth 1 -name 'step-*' 2>/dev/null | sort | tail -n 1; }}
+
+# A crash loop ends here, whoever queued the job again: it, its site or a node that failed.
+echo "from $(newest)" >> "$run/starts"
+if [ "$(tail -n {STALLED + 1} "$run/starts" | uniq -c | awk '{{print $1}}')" = {STALLED + 1} ]; then
+  echo "photochrom: crash loop: {STALLED} starts in a row have saved nothing; mend what this log" \\
+    "says above, and run the stage again" >&2
+  exit 1
+fi
+"""
 
 RENDEZVOUS = """\
 # Where the processes meet. A node's name need not resolve; its address, as SLURM knows it, does.
@@ -18,35 +36,27 @@ export MASTER_ADDR="${MASTER_ADDR:-$first}"
 export MASTER_PORT=$((20000 + SLURM_JOB_ID % 10000))
 """
 
+LAUNCH = """\
+# One process per GPU; those of a node fill its sockets in turn, as its GPUs are numbered. When one
+# ends with an error, the others are not left waiting for it.
+code=0
+"""
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One run of training, as the batch script needs it."""
-
-    key: str
-    """Of the run, from `train.run.run_key`."""
-    run: Path
-    """The run folder, absolute, on a file system that every node sees."""
-    python: Path
-    """Interpreter of the environment that holds `train`, seen by every node."""
-
-    def __post_init__(self) -> None:
-        """Refuse a path that a script cannot hold.
-
-        Raises:
-            ValueError: If a path is not absolute, does not print, or has a %, which sbatch reads
-                as a pattern.
-        """
-        for path in (self.run, self.python):
-            if not path.is_absolute() or not str(path).isprintable() or "%" in str(path):
-                raise ValueError(
-                    f"expected an absolute path that prints and has no %, got {str(path)!r}"
-                )
-
-    @property
-    def name(self) -> str:
-        """What SLURM calls it; the same run has the same name again."""
-        return f"photochrom-{self.key}"
+AGAIN = f"""\
+# {STOPPED}: told to stop, and saved. {CRASHED}, or a signal's 129 and more: a fault that need not
+# come again. Any other code is an error that would.
+again=${{SLURM_RESTART_COUNT:-0}}
+if [ "$code" -eq {STOPPED} ] || [ "$code" -eq {CRASHED} ] || [ "$code" -gt 128 ]; then
+  if [ "$again" -lt "$limit" ]; then
+    echo "photochrom: exit code $code; queued again, time $((again + 1)) of at most $limit"
+    # SLURM then ends this script; where the site forbids it, the code below is the job's.
+    scontrol requeue "$SLURM_JOB_ID" && sleep 600
+  fi
+  echo "photochrom: exit code $code; not queued again (train.slurm.requeue_limit: $limit)"
+fi
+[ "$code" -ne {STOPPED} ] || code={LEFT}
+exit "$code"
+"""
 
 
 def render_script(job: Job, slurm: SlurmParams) -> str:
@@ -59,56 +69,66 @@ def render_script(job: Job, slurm: SlurmParams) -> str:
     Returns:
         Bash, with its `#SBATCH` lines.
     """
-    lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in to_options(job, slurm)), ""]
-    lines.append("set -euo pipefail")
+    head = ["#!/bin/bash", *(f"#SBATCH {option}" for option in to_options(job, slurm))]
+    parts = [
+        "\n".join(head) + "\n",
+        _set_up(slurm),
+        _name_run(job, slurm),
+        START,
+        RENDEZVOUS,
+        _export(job, slurm),
+        LAUNCH + f"{_to_command(job, slurm)} || code=$?\n",
+        AGAIN,
+    ]
+    return "\n".join(parts)
+
+
+def _set_up(slurm: SlurmParams) -> str:
+    lines = ["set -euo pipefail"]
     if slurm.modules:
         # `module` is the site's own shell code, and reads what may be unset.
         lines += ["set +u", *(f"module load {shlex.quote(one)}" for one in slurm.modules), "set -u"]
-    lines += ["", RENDEZVOUS]
-    lines += [
-        f"export OMP_NUM_THREADS={slurm.cpus_per_gpu or 1}",
-        "export PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1",
-        "",
-        f"{_to_srun(slurm)} {shlex.quote(str(job.python))} -m train {shlex.quote(str(job.run))}",
+    return "\n".join(lines) + "\n"
+
+
+def _name_run(job: Job, slurm: SlurmParams) -> str:
+    run = shlex.quote(str(job.run))
+    if job.runs:
+        run = f'$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" {RUNS})'
+    lines = [
+        f"run={run}",
+        f'checkpoints={shlex.quote(str(job.checkpoints))}/"$(basename "$run")"',
+        f"limit={slurm.requeue_limit}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def to_options(job: Job, slurm: SlurmParams) -> list[str]:
-    """List the options of sbatch that a job has, as they stand in its script."""
-    processes = slurm.gpus_per_node or 1
-    asked = [
-        ("job-name", job.name),
-        ("chdir", shlex.quote(str(job.run))),
-        ("output", LOG),
-        ("partition", slurm.partition),
-        ("account", slurm.account),
-        ("qos", slurm.qos),
-        ("nodes", slurm.nodes),
-        ("ntasks-per-node", processes),
-        ("gres", _to_gres(slurm)),
-        ("cpus-per-task", slurm.cpus_per_gpu),
-        ("mem", _multiply(slurm.memory_per_gpu, processes)),
-        ("time", slurm.time_limit_min),
-        ("signal", f"TERM@{slurm.signal_lead_s}" if slurm.signal_lead_s else None),
+def _export(job: Job, slurm: SlurmParams) -> str:
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in slurm.environment.items()]
+    lines += [
+        "# As many threads as the process has cores; more would only take turns.",
+        f"export OMP_NUM_THREADS={slurm.cpus_per_gpu or 1}",
+        "# Threads that wait sleep: spinning ones take the core of the one that gathers batches.",
+        "export OMP_WAIT_POLICY=PASSIVE",
     ]
-    return [f"--{name}={value}" for name, value in asked if value is not None] + list(slurm.extra)
+    if slurm.gpus_per_node:
+        lines += [
+            "# NCCL is silent by default about why it cannot connect, or took a slow road.",
+            "export NCCL_DEBUG=${NCCL_DEBUG:-WARN}",
+        ]
+    lines += [
+        "# No stray train.py takes the package's place, and the log is written as it comes.",
+        "export PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1",
+    ]
+    if job.code is not None and slurm.container is None:
+        lines.append(f"export PYTHONPATH={shlex.quote(str(job.code))}")
+    return "\n".join(lines) + "\n"
 
 
-def _to_gres(slurm: SlurmParams) -> str | None:
-    """Ask for GPUs by node: each process then sees all of its node's, and takes its own."""
-    if slurm.gpus_per_node is None:
-        return None
-    kind = f":{slurm.gpu_type}" if slurm.gpu_type else ""
-    return f"gpu{kind}:{slurm.gpus_per_node}"
-
-
-def _multiply(memory: str | None, times: int) -> str | None:
-    return None if memory is None else f"{int(memory[:-1]) * times}{memory[-1]}"
-
-
-def _to_srun(slurm: SlurmParams) -> str:
-    """One process per task; when one fails, the others are not left waiting for it."""
-    # From 22.05 on srun does not take --cpus-per-task over from the job.
-    cores = f" --cpus-per-task={slurm.cpus_per_gpu}" if slurm.cpus_per_gpu else ""
-    return f"srun --kill-on-bad-exit=1 --label{cores}"
+def _to_command(job: Job, slurm: SlurmParams) -> str:
+    words = [*to_srun(slurm), *to_container(job, slurm)]
+    if job.code is not None and slurm.container is not None:
+        # Within: an image may set it otherwise.
+        words += ["env", f"PYTHONPATH={job.code}"]
+    quoted = " ".join(map(shlex.quote, [*words, str(job.python), "-m", "train"]))
+    return f'{quoted} "$run"'

@@ -11,9 +11,9 @@ from flows.stages import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [stage.name for stage in STAGES]
-COMMANDS += ["status", "colorize", "summary", "replica", "plan", "review", "ui", "down"]
+COMMANDS += ["status", "jobs", "seeds", "colorize", "summary", "replica", "plan", "review", "ui", "down"]
 LINES, COLUMNS = 24, 80
-LISTED = 34
+LISTED = 36
 """Lines of the list of all commands, which grows."""
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from flows.errors import ParamsError
-from flows.params import read_params
+from flows.params import read_params, read_preset
 from flows.project import find_project
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
@@ -105,3 +105,26 @@ def test_a_value_that_the_parser_chokes_on_is_a_message(value: str) -> None:
 def test_a_setting_out_of_range_is_named(text: str) -> None:
     with pytest.raises(ParamsError, match=text.partition("=")[0]):
         read_params(PARAMS, [text])
+
+
+@pytest.mark.parametrize(
+    "preset", sorted((PARAMS.parent / "docs" / "slurm").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_a_preset_of_the_docs_lies_over_the_params(preset: Path) -> None:
+    read = read_params(PARAMS, read_preset(preset))
+    plain = read_params(PARAMS)
+    assert read.train.runner == "slurm"
+    # There is a sample for each process, and all that is not named stays.
+    slurm = read.train.slurm
+    assert read.train.batch >= slurm.nodes * (slurm.gpus_per_node or 1)
+    assert (read.harvest, read.train.lr) == (plain.harvest, plain.train.lr)
+
+
+def test_a_preset_keeps_a_table_of_variables_whole(tmp_path: Path) -> None:
+    preset = tmp_path / "preset.yaml"
+    preset.write_text("train: {slurm: {environment: {A: 'x y'}, extra: [--exclusive], qos: null}}")
+    assert read_preset(preset) == [
+        'train.slurm.environment={"A": "x y"}',
+        'train.slurm.extra=["--exclusive"]',
+        "train.slurm.qos=null",
+    ]

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.train.conftest import SIZE, write_shards
+from tests.train.conftest import make_params as make_params
+from train.run import Inputs
+
 
 @dataclass(frozen=True, slots=True)
 class Programs:
@@ -33,3 +37,9 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/bin")
     return Programs(folder)
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Inputs:
+    """Toy shards, as a run reads them."""
+    return Inputs(write_shards(tmp_path / "shards", train=[2]), SIZE, tmp_path / "indexes")

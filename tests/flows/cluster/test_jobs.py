@@ -1,20 +1,26 @@
 import json
 import shutil
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
-from flows.cluster.jobs import Watcher, describe_job, train_on_cluster
-from flows.cluster.script import Job
+from flows.cluster.describing import describe_job
+from flows.cluster.job import Job
+from flows.cluster.jobs import train_on_cluster
+from flows.cluster.login import Login
+from flows.cluster.place import Shared
+from flows.cluster.watching import Watcher
 from flows.errors import ClusterError, JobLeftError
 from tests.flows.cluster.conftest import Programs
-from tests.train.conftest import REMOTE, SIZE, SLURM, write_shards
+from tests.pipeline import ROOT
+from tests.train.conftest import SLURM, MakeParams
 from train.errors import TrainError
 from train.params import TrainParams
 from train.run import Inputs
 
+PLACE = Shared(Login(None))
 SHOW = "echo JobState=$(cat state) Reason=None ExitCode=$(cat code)"
 SBATCH = """\
 run=$(dirname "$2"); echo "$run" > run; echo COMPLETED > state; echo 0:0 > code
@@ -41,40 +47,9 @@ def told() -> Told:
 
 
 @pytest.fixture
-def inputs(tmp_path: Path) -> Inputs:
-    shards = write_shards(tmp_path / "shards", train=[2])
-    return Inputs(shards, SIZE, tmp_path / "indexes")
-
-
-@pytest.fixture
-def params(tmp_path: Path) -> TrainParams:
-    settings: dict[str, Any] = {
-        "model": "small",
-        "input": 32,
-        "steps": 6,
-        "batch": 4,
-        "lr": 2e-3,
-        "weight_decay": 0.05,
-        "warmup": 0.2,
-        "ema": 0.9,
-        "huber_beta": 5.0,
-        "dropout": 0.1,
-        "degrade": 0.5,
-        "precision": "fp32",
-        "data": None,
-        "window": None,
-        "seed": 3,
-        "validate_every": 2,
-        "runner": "slurm",
-        "processes": 1,
-        "threads": 1,
-        "residence": "auto",
-        "read": "auto",
-        "ahead": 2,
-        "remote": REMOTE,
-        "slurm": SLURM | {"poll_s": 0.05, "scratch": str(tmp_path / "scratch")},
-    }
-    return TrainParams.model_validate(settings)
+def params(make_params: MakeParams, tmp_path: Path) -> TrainParams:
+    slurm = SLURM | {"scratch": str(tmp_path / "scratch"), "poll_s": 0.05}
+    return make_params(runner="slurm", slurm=slurm)
 
 
 @pytest.fixture
@@ -85,7 +60,7 @@ def job(params: TrainParams, inputs: Inputs, tmp_path: Path) -> Job:
 @pytest.fixture
 def slurm(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> Programs:
     """Programs of a cluster whose jobs are over at once, with a result."""
-    monkeypatch.setattr("flows.cluster.jobs.SETTLE_S", 0.0)
+    monkeypatch.setattr("flows.cluster.watching.SETTLE_S", 0.0)
     programs.write("squeue", "cat queued 2> /dev/null; true")
     programs.write("scontrol", SHOW)
     programs.write("scancel", "echo CANCELLED > state; echo 0:15 > code")
@@ -97,11 +72,13 @@ def test_where_it_runs_is_written_down_and_names_no_run(
     job: Job, params: TrainParams, inputs: Inputs, tmp_path: Path
 ) -> None:
     assert job.run == tmp_path / "scratch" / "runs" / job.key
-    assert job.python == Path(sys.executable)
+    assert (job.python, job.code) == (PurePosixPath(sys.executable), None)
     changed = params.slurm.model_copy(update={"scratch": None, "nodes": 9, "venv": "/venv"})
     other = params.model_copy(update={"slurm": changed, "runner": "local"})
     again = describe_job(other, inputs=inputs, state=tmp_path / "state")
-    assert again == Job(job.key, tmp_path / "state" / "runs" / job.key, Path("/venv/bin/python"))
+    assert (again.key, again.run) == (job.key, tmp_path / "state" / "runs" / job.key)
+    # An environment that is not this one need not hold this code.
+    assert (again.python, again.code) == (PurePosixPath("/venv/bin/python"), ROOT)
     assert not job.run.exists()
 
 
@@ -118,7 +95,7 @@ def test_a_folder_that_no_script_can_hold_is_an_error(
 def test_a_job_is_submitted_watched_and_its_result_awaited(
     job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
-    train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+    train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     assert slurm.asked("sbatch") == [f"sbatch --parsable {job.run}/job.sh"]
     assert told.events == [{"event": "step", "step": 1}]
     assert told.lines == [
@@ -133,21 +110,21 @@ def test_a_job_that_ended_while_nobody_waited_is_not_submitted_again(
     job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
     for _ in range(2):
-        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     assert len(slurm.asked("sbatch")) == 1
     shutil.rmtree(job.run / "result")  # collected
-    train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+    train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     assert len(slurm.asked("sbatch")) == 2
 
 
 def test_a_job_that_runs_is_found_again(
     job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
-    train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+    train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     (job.run / "result").rename(job.run / "partial")
     (slurm.folder / "queued").write_text(f"7 RUNNING {job.run}\n")
     slurm.write("scontrol", f'mv "$(cat run)/partial" "$(cat run)/result"; {SHOW}')
-    train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+    train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     assert len(slurm.asked("sbatch")) == 1
     assert any("job 7" in line and "was submitted before" in line for line in told.lines)
 
@@ -157,7 +134,7 @@ def test_a_job_that_is_ending_is_let_end_before_another_is_submitted(
 ) -> None:
     (slurm.folder / "queued").write_text(f"6 COMPLETING {job.run}\n")
     slurm.write("squeue", "cat queued 2> /dev/null; rm -f queued")
-    train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+    train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     assert len(slurm.asked("squeue")) == 2
     assert len(slurm.asked("sbatch")) == 1
 
@@ -173,7 +150,7 @@ def test_a_job_that_does_not_end_is_an_error(
     monkeypatch.setattr("flows.cluster.jobs.PATIENCE_S", 0.0)
     (slurm.folder / "queued").write_text(f"6 COMPLETING {job.run}\n")
     with pytest.raises(ClusterError, match=r"job 6 .* has been ending"):
-        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     assert slurm.asked("sbatch") == []
 
 
@@ -182,7 +159,7 @@ def test_a_job_that_fails_is_told_with_its_state_code_and_log(
 ) -> None:
     slurm.write("sbatch", f"{SBATCH}echo FAILED > state; echo 3:0 > code; echo 7")
     with pytest.raises(ClusterError, match=r"(?s)ended as FAILED, exit code 3.*out of paper"):
-        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
 
 
 def test_a_job_that_completes_without_a_result_is_an_error(
@@ -190,7 +167,7 @@ def test_a_job_that_completes_without_a_result_is_an_error(
 ) -> None:
     slurm.write("sbatch", f'{SBATCH}rm "$run/job-7.log"; echo 7')
     with pytest.raises(ClusterError, match=r"(?s)ended as COMPLETED, .*it never started"):
-        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
 
 
 def test_a_job_that_was_asked_to_stop_goes_on_with_the_next_run(
@@ -198,7 +175,7 @@ def test_a_job_that_was_asked_to_stop_goes_on_with_the_next_run(
 ) -> None:
     slurm.write("sbatch", f"{SBATCH}echo FAILED > state; echo 75:0 > code; echo 7")
     with pytest.raises(TrainError, match="saved its state; run it again"):
-        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
 
 
 def test_a_cancel_ends_the_job(
@@ -207,7 +184,7 @@ def test_a_cancel_ends_the_job(
     slurm.write("sbatch", f"{SBATCH}echo RUNNING > state; echo 7")
     told.cancelled = True
     with pytest.raises(ClusterError, match="ended as CANCELLED, exit code 143"):
-        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     assert slurm.asked("scancel") == ["scancel 7"]
 
 
@@ -223,7 +200,7 @@ def test_a_cancel_that_slurm_does_not_take_is_asked_for_again(
     )
     told.cancelled = True
     with pytest.raises(ClusterError, match="ended as CANCELLED, exit code 143"):
-        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     assert slurm.asked("scancel") == ["scancel 7", "scancel 7"]
     assert any("away" in line and "asking again" in line for line in told.lines)
 
@@ -236,12 +213,12 @@ def test_a_cancel_that_slurm_never_takes_names_the_job_that_is_left(
     told: Told,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("flows.cluster.jobs.PATIENCE_S", 0.0)
+    monkeypatch.setattr("flows.cluster.watching.PATIENCE_S", 0.0)
     slurm.write("sbatch", f"{SBATCH}echo RUNNING > state; echo 7")
     slurm.write("scancel", "echo away >&2; exit 1")
     told.cancelled = True
     with pytest.raises(JobLeftError, match=r"job 7 .* may go on.*away.*`scancel 7`"):
-        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
 
 
 @pytest.mark.parametrize("said", ["submitted job", "job 7 is RUNNING"])
@@ -256,7 +233,7 @@ def test_ctrl_c_ends_the_job_whenever_it_comes(
 
     watcher = Watcher(told.events.append, say, lambda: False)
     with pytest.raises(KeyboardInterrupt):
-        train_on_cluster(job, params, inputs=inputs, watcher=watcher)
+        train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=watcher)
     assert slurm.asked("scancel") == ["scancel 7"]
 
 
@@ -272,7 +249,11 @@ def test_ctrl_c_that_slurm_does_not_hear_names_the_job_that_is_left(
 
     with pytest.raises(JobLeftError, match=r"job 7 .* may go on"):
         train_on_cluster(
-            job, params, inputs=inputs, watcher=Watcher(told.events.append, say, lambda: False)
+            job,
+            params,
+            inputs=inputs,
+            place=PLACE,
+            watcher=Watcher(told.events.append, say, lambda: False),
         )
 
 
@@ -283,7 +264,7 @@ def test_a_cancel_does_not_wait_for_a_job_that_is_ending(
     slurm.write("squeue", f"[ $(grep -c squeue asked) -gt 20 ] || echo '{line}'")
     told.cancelled = True
     with pytest.raises(ClusterError, match=r"called off before job 6 "):
-        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     assert slurm.asked("sbatch") == []
 
 
@@ -291,7 +272,7 @@ def test_a_controller_that_is_away_for_a_while_is_asked_again(
     job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
     slurm.write("scontrol", f"[ -e once ] || {{ touch once; echo away >&2; exit 1; }}; {SHOW}")
-    train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+    train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     assert any("away" in line and "asking again" in line for line in told.lines)
 
 
@@ -303,7 +284,7 @@ def test_a_controller_that_stays_away_ends_the_wait(
     told: Told,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("flows.cluster.jobs.PATIENCE_S", 0.0)
+    monkeypatch.setattr("flows.cluster.watching.PATIENCE_S", 0.0)
     slurm.write("scontrol", "echo away >&2; exit 1")
     with pytest.raises(JobLeftError, match=r"job 7 .* may go on.*away"):
-        train_on_cluster(job, params, inputs=inputs, watcher=told.watcher())
+        train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())

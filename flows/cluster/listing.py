@@ -1,0 +1,124 @@
+"""Edge: the jobs of this checkout, and how far their runs are."""
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from flows.cluster.client import UNKNOWN, JobState, Slurm
+from flows.cluster.note import NOTE, Note, read_note
+from flows.cluster.place import Place
+from train.errors import TrainError
+from train.launch import read_events
+from train.params import TrainParams
+from train.run import PROGRESS, WHERE_IT_RUNS, read_run
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One run that was submitted."""
+
+    note: Note
+    key: str
+    """Of the run."""
+    params: TrainParams
+    now: JobState
+    step: int
+    """Steps that it has told of."""
+    best: float | None
+    """Lowest validation dE00 so far."""
+    done: bool
+    """Whether it has told that it is through."""
+
+
+def read_rows(place: Place, home: Path) -> list[Row]:
+    """Read the runs that were submitted, the last first.
+
+    Args:
+        place: Where the cluster's files are.
+        home: Folder of the runs and checkpoints, as the nodes see it.
+
+    Raises:
+        ClusterError: If SLURM, or the login node, does not answer.
+    """
+    noted = sorted(
+        place.here(home / "runs").glob(f"*/{NOTE}"), key=lambda path: path.stat().st_mtime
+    )
+    rows = [_read_row(place, home / "runs" / path.parent.name) for path in reversed(noted)]
+    return [row for row in rows if row is not None]
+
+
+def _read_row(place: Place, run: Path) -> Row | None:
+    folder = place.here(run)
+    note = read_note(folder)
+    try:
+        params = read_run(folder).params
+    except TrainError:
+        return None  # a run of another version of this code
+    if note is None:
+        return None
+    now = Slurm(place.login).read_state(note.job)
+    place.fetch(run)
+    step, best, done = 0, None, False
+    if (folder / PROGRESS).is_file():
+        with (folder / PROGRESS).open("rb") as stream:
+            for event in read_events(stream):
+                step = event.get("step", step)
+                done |= event["event"] == "done"
+                found = event.get("val_dE00")
+                best = found if best is None or (found is not None and found < best) else best
+    return Row(note, run.name, params, now, step, best, done)
+
+
+def to_table(rows: Iterable[Row]) -> Table:
+    """Lay the rows out for a terminal of 80 columns."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("job", "run", "seed", "state", "step", "dE00", "where, or why not"):
+        right = column in ("seed", "step", "dE00")
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        state = "done" if row.done and row.now.state in (UNKNOWN, "COMPLETED") else row.now.state
+        table.add_row(
+            row.note.job,
+            row.key[:8],
+            str(row.params.seed),
+            state,
+            f"{row.step}/{row.params.steps}",
+            "" if row.best is None else f"{row.best:.2f}",
+            _say_where(row),
+        )
+    return table
+
+
+def _say_where(row: Row) -> str:
+    now = row.now
+    if now.state == "PENDING":
+        start = f", from {now.start.replace('T', ' ')}" if now.start else ""
+        return f"{now.reason}{start}"
+    if now.ended and not row.done:
+        code = "" if now.exit_code is None else f"exit code {now.exit_code}"
+        return ", ".join(filter(None, (code, now.reason)))
+    return now.nodes
+
+
+def say_spread(rows: Sequence[Row]) -> list[str]:
+    """Say of runs that differ in their seed alone how far they lie apart, once they are through."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.done and row.best is not None:
+            same = row.params.model_dump(mode="json", exclude={*WHERE_IT_RUNS, "seed"})
+            groups.setdefault(json.dumps(same, sort_keys=True), []).append(row)
+    said = []
+    for group in groups.values():
+        best = [row.best for row in group if row.best is not None]
+        if len(best) > 1:
+            low = min(group, key=lambda row: row.best or 0)
+            said.append(
+                f"{len(best)} seeds of one setting: validation dE00 {statistics.mean(best):.2f}, "
+                f"standard deviation {statistics.stdev(best):.2f}; lowest {low.best:.2f}, seed "
+                f"{low.params.seed}"
+            )
+    return said

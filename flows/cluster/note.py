@@ -1,0 +1,33 @@
+"""Edge: which job a run was submitted as, noted in its folder."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harvest.files import write_bytes
+
+NOTE = "submitted.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is known of a job from its submission on."""
+
+    job: str
+    """Its number; `number_place` of one in an array."""
+    name: str
+    log: str
+    """Path of its log, as the nodes see it."""
+
+
+def write_note(folder: Path, note: Note) -> None:
+    """Note a job in its run's folder."""
+    write_bytes(folder / NOTE, json.dumps(asdict(note)).encode())
+
+
+def read_note(folder: Path) -> Note | None:
+    """Read which job a run was submitted as; None if it was not, or a kill tore the note."""
+    try:
+        return Note(**json.loads((folder / NOTE).read_bytes()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None

@@ -1,0 +1,160 @@
+"""Edge: the files of a run on the cluster: the same as here, or copied to and fro by ssh.
+
+A run's folder, its checkpoints, the code and the shards lie below one folder of the cluster. Where
+that is another machine's, it has a mirror here: what the job writes is brought there at each look.
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import train
+from flows.cluster.job import Job
+from flows.cluster.login import Login
+from train.hashes import read_hashes
+from train.params import SlurmParams, TrainParams
+from train.run import RESULT, Inputs, relocate_run
+
+CODE = ("harvest", "preprocess", "train")
+"""Packages that a job imports."""
+
+
+class Place(Protocol):
+    """Where the files of a cluster's runs are."""
+
+    @property
+    def login(self) -> Login:
+        """Where SLURM's programs are."""
+
+    def here(self, path: Path) -> Path:
+        """Name a path of the cluster as it is seen from here."""
+
+    def send(self, run: Path, params: TrainParams, *, inputs: Inputs) -> None:
+        """Bring a run folder that was prepared here, and what the run reads, to the nodes."""
+
+    def put(self, folder: Path) -> None:
+        """Bring any other folder that was written here to the nodes."""
+
+    def fetch(self, run: Path) -> None:
+        """Bring what the job wrote into its run folder here."""
+
+    def forget(self, job: Job) -> None:
+        """Remove the checkpoints of a run whose result was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Files that this machine and the nodes share."""
+
+    login: Login
+
+    def here(self, path: Path) -> Path:
+        """Return it: there is one name for both."""
+        return path
+
+    def send(self, run: Path, params: TrainParams, *, inputs: Inputs) -> None:
+        """Do nothing: the nodes see what was written."""
+
+    def put(self, folder: Path) -> None:
+        """Do nothing, likewise."""
+
+    def fetch(self, run: Path) -> None:
+        """Do nothing: what the job writes is seen here."""
+
+    def forget(self, job: Job) -> None:
+        """Remove the checkpoints of a run whose result was taken."""
+        shutil.rmtree(job.checkpoints / job.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Afar:
+    """Files of a cluster that is reached by ssh alone."""
+
+    login: Login
+    home: Path
+    """Folder there, `train.slurm.scratch`."""
+    mirror: Path
+    """Folder here."""
+
+    def here(self, path: Path) -> Path:
+        """Name its mirror."""
+        return self.mirror / path.relative_to(self.home)
+
+    def send(self, run: Path, params: TrainParams, *, inputs: Inputs) -> None:
+        """Copy the code, the shards and the run folder, whose paths become the cluster's.
+
+        Raises:
+            ClusterError: If ssh or rsync fails.
+        """
+        shards = to_shards(self.home, inputs)
+        # With shards from afar, a node needs no more than what says which there are.
+        only = ("index.json", "index.npy") if params.remote.url is not None else ()
+        self.login.push(inputs.shards, shards, only=only)
+        relocate_run(self.here(run), shards=shards, home=self.home)
+        self.put(run)
+        for package in CODE:
+            source = Path(train.__file__).parents[1] / package
+            self.login.push(source, to_code(run) / package, spare=("__pycache__",))
+
+    def put(self, folder: Path) -> None:
+        """Copy a folder.
+
+        Raises:
+            ClusterError: If ssh or rsync fails.
+        """
+        self.login.push(self.here(folder), folder)
+
+    def fetch(self, run: Path) -> None:
+        """Copy what the job has written; its result appears here when it is whole.
+
+        Raises:
+            ClusterError: If ssh or rsync fails.
+        """
+        folder = self.here(run)
+        self.login.pull(run, folder, spare=(RESULT, f"{RESULT}.partial", to_code(run).name))
+        if (folder / RESULT).is_dir() or not self.login.has(run / RESULT):
+            return
+        partial = folder / f"{RESULT}.partial"
+        self.login.pull(run / RESULT, partial)
+        partial.rename(folder / RESULT)
+
+    def forget(self, job: Job) -> None:
+        """Remove the checkpoints of a run whose result was taken, and its folder there.
+
+        Raises:
+            ClusterError: If ssh fails.
+        """
+        folders = [job.checkpoints / job.key, job.run]
+        self.login.call(["rm", "-r", "-f", *map(str, folders)])
+
+
+def to_code(run: Path) -> Path:
+    """Name the folder of the code in a run folder: another run may be of other code."""
+    return run / "code"
+
+
+def to_shards(home: Path, inputs: Inputs) -> Path:
+    """Name the folder of the shards below that of a cluster, by what its index says.
+
+    Raises:
+        DataError: If there is no index.
+    """
+    digests = json.dumps(read_hashes(inputs.shards)).encode()
+    return home / "shards" / f"{inputs.size}-{hashlib.sha256(digests).hexdigest()[:16]}"
+
+
+def find_place(slurm: SlurmParams, *, state: Path) -> Place:
+    """Say where a cluster's files are.
+
+    Args:
+        slurm: What is asked of it; with `ssh` it has a `scratch` (see `describe_job`).
+        state: The checkout's .photochrom.
+    """
+    login = Login(slurm.ssh)
+    if slurm.ssh is None:
+        return Shared(login)
+    assert slurm.scratch is not None
+    return Afar(login, home=Path(slurm.scratch), mirror=state.resolve() / "cluster-runs")
