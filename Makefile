@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := 0.13.8
-TARGETS := help setup demo test drill lint bench bench-harvest bench-preprocess bench-stream ui clean
+TARGETS := help setup demo test drill lint bench bench-harvest bench-preprocess bench-stream cluster cluster-down ui clean
 .PHONY: $(TARGETS)
 
 here := $(shell cd "$(dir $(lastword $(MAKEFILE_LIST)))" && pwd -P)
@@ -16,7 +16,7 @@ else
 
 export PATH := $(here)/.venv/bin:$(PATH)
 # The checkout's own settings, whatever the caller's shell holds.
-unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONSAFEPATH
 
 # Much of the time of tests is waiting for servers and processes: two at a time.
 both := --numprocesses 2 --dist worksteal
@@ -30,8 +30,10 @@ help:
 	@echo "make bench-harvest   of these the harvest's: floors of the limits, and what was seen"
 	@echo "make bench-preprocess   decoding, cropping and shards against peers and limits"
 	@echo "make bench-stream   the loader against peers, each in an environment of its own"
+	@echo "make cluster   start a SLURM on this machine: 3 nodes of 2 fake GPUs"
+	@echo "make cluster-down   end it, and every job on it"
 	@echo "make ui      start the Prefect server with workers and deployments"
-	@echo "make clean   end the server; remove .venv and the caches (data/ stays)"
+	@echo "make clean   end server and cluster; remove .venv and the caches (data/ stays)"
 
 setup: .venv/ready .dvc/config.local
 
@@ -83,11 +85,21 @@ bench-preprocess: setup
 bench-stream: setup
 	@python bench/streaming.py
 
+cluster: setup
+	@python -m tests.cluster up
+
+cluster-down: setup
+	@python -m tests.cluster down
+
+# Workers submit to the cluster of `make cluster`, if it is up and the shell names no other.
 ui: setup
-	@photochrom ui
+	@if [ -z "$$SLURM_CONF" ] && [ -L .photochrom/cluster ] && python -m tests.cluster status >/dev/null; \
+	  then SLURM_CONF=$$(readlink .photochrom/cluster)/slurm.conf; export SLURM_CONF; fi; \
+	  photochrom ui
 
 clean:
 	@[ ! -x .venv/bin/photochrom ] || photochrom down
+	@[ ! -L .photochrom/cluster ] || [ ! -x .venv/bin/python ] || python -m tests.cluster down
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

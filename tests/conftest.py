@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.cluster import need_slurm
+
 # The same examples on every machine, and no deadline: tests check results, not speed.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.load_profile("repeatable")
@@ -20,6 +22,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ["DVC_NO_ANALYTICS"] = "1"
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what is marked `slurm` where SLURM is not, before its fixtures ask for it."""
+    if item.get_closest_marker("slurm"):
+        need_slurm()
 
 
 @pytest.fixture

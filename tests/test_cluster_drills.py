@@ -2,10 +2,8 @@
 
 import json
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,11 +11,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.cluster import Cluster, need_slurm, run_cluster
+from tests.cluster import Cluster, borrow_cluster
 from tests.pipeline import Checkout, environment, make_project
 from tests.train.conftest import write_shards
 
-pytestmark = pytest.mark.drill
+pytestmark = [pytest.mark.drill, pytest.mark.slurm]
 
 SMALL = (
     *("preprocess.size=64", "train.input=32", "train.batch=4", "train.steps=8"),
@@ -31,13 +29,8 @@ PATIENCE_S = 180
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    need_slurm()
-    folder = Path(tempfile.mkdtemp(prefix="pc-"))  # a path of pytest's is too long for a socket
-    try:
-        with run_cluster(folder) as running:
-            yield running
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with borrow_cluster() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
