@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import stat
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -62,8 +63,11 @@ def _show(link: Path) -> int:
     if not cluster.is_up():
         _say("The cluster is down; `make cluster` starts it.")
         return 3
-    asked = "--format=%9P %.5a %.6D %6t %8N %G"
-    _say(cluster.call("sinfo", asked) + "\nThe cluster is up. For your shell:\n")
+    try:
+        nodes = cluster.call("sinfo", "--format=%9P %.5a %.6D %6t %8N %G")
+    except (AssertionError, subprocess.TimeoutExpired) as exc:
+        sys.exit(f"The cluster does not answer: {exc}\nEnd it with `make cluster-down`.")
+    _say(f"{nodes}\nThe cluster is up. For your shell:\n")
     _say(f"export SLURM_CONF={cluster.config}\n")
     _say("`make ui` hands this to its workers; `make cluster-down` ends the cluster.")
     return 0

@@ -51,8 +51,9 @@ class Cluster:
         return call(program, *words, environ=self.environ)
 
     def is_up(self) -> bool:
-        """Whether a controller runs."""
-        return any(process.name() == "slurmctld" for process in self.processes())
+        """Whether a controller runs, and can be found."""
+        names = (process.name() for process in self.processes())
+        return self.config.is_file() and "slurmctld" in names
 
     def processes(self, node: str | None = None) -> list[psutil.Process]:
         """What lives of the cluster, or of one node: daemons, steps, and what jobs run."""
