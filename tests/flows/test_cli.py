@@ -11,7 +11,8 @@ from flows.stages import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [stage.name for stage in STAGES]
-COMMANDS += ["status", "jobs", "seeds", "colorize", "summary", "replica", "plan", "review", "ui", "down"]
+COMMANDS += ["status", "colorize", "summary", "replica", "plan", "review", "ui", "down"]
+COMMANDS += ["jobs", "seeds"]
 LINES, COLUMNS = 24, 80
 LISTED = 36
 """Lines of the list of all commands, which grows."""
