@@ -1,4 +1,4 @@
-"""Drills: training on a SLURM cluster of two nodes, real but for the machines."""
+"""Drills: training on a SLURM cluster of two nodes, real but for the machines and their GPUs."""
 
 import json
 import re
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.drill, pytest.mark.slurm]
 
 SMALL = (
     *("preprocess.size=64", "train.input=32", "train.batch=4", "train.steps=8"),
-    *("train.validate_every=4", "train.threads=1", "train.slurm.gpus_per_node=null"),
+    *("train.validate_every=4", "train.threads=1", "train.slurm.gpus_per_node=2"),
     *("train.slurm.cpus_per_gpu=1", "train.slurm.poll_s=0.2", "train.slurm.signal_lead_s=null"),
 )
 SLURM = ("train.runner=slurm", "train.slurm.nodes=2")
@@ -95,8 +95,10 @@ def has_begun(job: str) -> bool:
     return '"step"' in (Path(said.stdout.strip()) / "progress.jsonl").read_text()
 
 
-def test_two_nodes_learn_bit_for_bit_what_two_processes_here_learn(project: Checkout) -> None:
-    project.run("train", *words("train.processes=2"))
+def test_two_nodes_of_two_gpus_learn_bit_for_bit_what_four_processes_here_learn(
+    project: Checkout,
+) -> None:
+    project.run("train", *words("train.processes=4"))
     here = read_model(project)
     shown = project.run("train", "--dry-run", *words(*SLURM))
     assert find_jobs() == []
