@@ -98,7 +98,7 @@ class Layout:
     cpus: int = 4
     """Of each node, whatever the machine has."""
     min_job_age_s: int = 3600
-    """So long SLURM remembers a job that has ended; at least 2 to 3 times as long in fact."""
+    """So long SLURM remembers a job that has ended, and some seconds more; 2 or more."""
     requeue_exit: bool = False
     """Whether the site requeues a job by itself that ends with code 75."""
     accounting: bool = False

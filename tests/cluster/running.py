@@ -79,9 +79,10 @@ class Cluster:
     def kill_node(self, name: str) -> None:
         """Kill a node as a power cut does: its daemon, its steps and what they run, unasked.
 
-        SLURM marks it down after SlurmdTimeout, 20 s, and then requeues or ends what ran there. A
-        node that is started again before that is one whose daemon was restarted, in SLURM's eyes:
-        a job that it lost less than 10 s after the job's start is thought to run.
+        SLURM marks it down when it has not answered for SlurmdTimeout, 36 s later as was seen, and
+        then requeues or ends what ran there. A node that is started again before that is, in
+        SLURM's eyes, one whose daemon was restarted: a job that it lost in its first 10 s is
+        thought to run.
         """
         kill_all(self.folder, node=name)
 
