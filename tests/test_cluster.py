@@ -1,6 +1,8 @@
 """The cluster of the drills itself: ranks, nodes and fake GPUs as a real one has them."""
 
 import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ import pytest
 from tests.cluster import Cluster, Layout, borrow_cluster, need_slurm
 from tests.cluster.layout import Place, render_config
 from tests.cluster.processes import find_processes
+from tests.pipeline import ROOT
 
 NAMES = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NTASKS", "SLURMD_NODENAME", "CUDA_VISIBLE_DEVICES")
 SHOW = f"import json, os; print(json.dumps([os.environ[name] for name in {NAMES}]))"
@@ -50,7 +53,7 @@ def test_ranks_are_spread_over_nodes_and_see_the_gpus_of_theirs(cluster: Cluster
 
 @pytest.mark.slurm
 def test_a_killed_node_takes_what_it_ran_along_and_comes_back(cluster: Cluster) -> None:
-    asked = ("--parsable", "--nodelist=n2", "--output=/dev/null", "--wrap=sleep 600")
+    asked = ("--parsable", "--nodelist=n2", "--output=/dev/null", "--wrap=env -i sleep 600")
     job = cluster.call("sbatch", *asked).strip()
     wait_for(lambda: "sleep" in names(cluster, "n2"))
     cluster.kill_node("n2")
@@ -80,6 +83,39 @@ def test_a_cluster_ends_though_its_controller_was_killed(cluster: Cluster) -> No
     controller.kill()
     wait_for(lambda: not cluster.is_up())
     # The fixture ends it, and looks whether anything is left.
+
+
+@pytest.mark.slurm
+def test_a_persons_cluster_starts_once_survives_a_kill_and_ends_whole(tmp_path: Path) -> None:
+    def ask(action: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.cluster", action],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not done.stderr
+        return done.returncode, done.stdout
+
+    try:
+        assert ask("status") == (3, "The cluster is down; `make cluster` starts it.\n")
+        code, said = ask("up")
+        cluster = Cluster((tmp_path / ".photochrom" / "cluster").readlink())
+        assert (code, f"export SLURM_CONF={cluster.config}" in said) == (0, True)
+        assert ask("up") == (0, said)
+        before = {process.pid for process in cluster.processes()}
+        for process in cluster.processes():
+            if process.name() in ("slurmctld", "munged"):
+                process.kill()
+        assert ask("up")[0] == 0
+        assert before.isdisjoint(process.pid for process in cluster.processes())
+    finally:
+        assert ask("down")[0] == 0
+    assert ask("down") == (0, "There was no cluster.\n")
+    assert find_processes(cluster.folder) == []
+    assert not cluster.folder.exists()
 
 
 def test_a_site_requeues_by_exit_code_only_if_asked() -> None:

@@ -1,4 +1,4 @@
-"""The cluster of `make cluster`: `python -m tests.cluster up|down|status`."""
+"""The cluster of `make cluster`: `python -m tests.cluster up|down|status`, in the checkout."""
 
 import argparse
 import hashlib
@@ -16,16 +16,15 @@ from tests.cluster.layout import Layout
 from tests.cluster.needs import PACKAGES, find_lacks
 from tests.cluster.running import Cluster
 
-ROOT = Path(__file__).resolve().parents[2]
 LAYOUT = Layout(nodes=3, gpus=2)
 
 
 def main() -> int:
-    """Start, end or show the cluster of this checkout; return the exit code."""
+    """Start, end or show the cluster of the checkout that this runs in; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("action", choices=("up", "down", "status"))
     action = parser.parse_args().action
-    link = ROOT / ".photochrom" / "cluster"
+    link = Path.cwd() / ".photochrom" / "cluster"
     link.parent.mkdir(exist_ok=True)
     with FileLock(link.with_suffix(".lock")):
         return {"up": _start, "down": _end, "status": _show}[action](link)
@@ -78,7 +77,7 @@ def _find(link: Path) -> Cluster:
     if link.is_symlink():
         return Cluster(link.readlink())
     # Not in the checkout: the path of a socket is at most 107 bytes long.
-    digest = hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:8]
+    digest = hashlib.sha256(os.fsencode(link)).hexdigest()[:8]
     return Cluster(Path(tempfile.gettempdir()) / f"photochrom-cluster-{digest}")
 
 

@@ -61,13 +61,26 @@ def find_processes(folder: Path, *, node: str | None = None) -> list[psutil.Proc
         folder: Of the cluster.
         node: Of this node alone.
     """
-    return [process for process in psutil.process_iter() if _belongs(process, folder, node)]
+    found = {one.pid: one for one in psutil.process_iter() if _belongs(one, folder, node)}
+    for process in list(found.values()):
+        # What a job runs need not have kept its environment.
+        with suppress(psutil.NoSuchProcess):
+            children = process.children(recursive=True)
+            found |= {one.pid: one for one in children if _is_alive(one)}
+    return list(found.values())
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Whether a process runs: of the dead some stay, where nobody takes their exit code."""
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _belongs(process: psutil.Process, folder: Path, node: str | None) -> bool:
     try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False  # nobody need be there to take its exit code
+        if not _is_alive(process):
+            return False
         environ, name, words = process.environ(), process.name(), process.cmdline()
         if name == "slurmstepd" and environ.get("SLURM_CONF") == f"{folder}/slurm.conf":
             # It writes the log of its node, and nothing else names the node.
