@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from pathlib import Path
 from types import FrameType
 
@@ -38,14 +39,19 @@ def main() -> int:
 def _train(run: Path, asked: threading.Event) -> int:
     # Only now, for torch takes seconds to load, and a job may be told to stop in its first.
     from train.errors import TrainError
-    from train.job import train_run
-    from train.run import STOPPED, read_run
-    from train.world import read_world
+    from train.run import STOPPED, UNEXPECTED, read_run
 
     try:
+        from train.job import train_run
+        from train.world import read_world
+
         done = train_run(read_run(run), read_world(), stop=asked.is_set)
     except TrainError as exc:
         sys.exit(f"{type(exc).__name__}: {exc}")
+    except Exception:
+        # A known error would come again; of this one nobody knows, and whoever started it may try.
+        traceback.print_exc()
+        return UNEXPECTED
     return 0 if done else STOPPED
 
 

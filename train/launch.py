@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from train.errors import TrainError
-from train.run import PROGRESS, STOPPED
+from train.run import PROGRESS, STOPPED, UNEXPECTED
 
 _POLL_S = 0.1
 _GRACE_S = 30.0
+_LOST_S = 2.0
+"""So long a rank that ends by itself takes after the others have noticed."""
+
 _LOG_LINES = 12
 
 Progress = Callable[[dict[str, Any]], None]
@@ -133,15 +136,29 @@ def last_lines(log: Path) -> list[str]:
 
 def _check(ranks: list[_Rank]) -> None:
     codes = {rank.number: rank.process.poll() for rank in ranks}
+    if UNEXPECTED in codes.values():
+        # A rank that loses another one did not expect it, and may end before the one that knows.
+        _wait(ranks, _LOST_S)
+        codes = {rank.number: rank.process.poll() for rank in ranks}
     failed = [rank for rank in ranks if codes[rank.number] not in (None, 0, STOPPED)]
     if failed:
-        rank = failed[0]
+        rank = min(failed, key=lambda one: codes[one.number] == UNEXPECTED)
+        code = codes[rank.number]
+        why = " (an error that nobody expected)" if code == UNEXPECTED else ""
         raise TrainError(
-            f"rank {rank.number} of the training ended with code {codes[rank.number]}; "
+            f"rank {rank.number} of the training ended with code {code}{why}; "
             f"{rank.log} ends with:\n" + "\n".join(last_lines(rank.log))
         )
     if all(code is not None for code in codes.values()) and STOPPED in codes.values():
         raise TrainError("the training was asked to stop and saved its state; run it again")
+
+
+def _wait(ranks: list[_Rank], seconds: float) -> None:
+    """Return when every rank has ended, or so many seconds are over."""
+    deadline = time.monotonic() + seconds
+    for rank in ranks:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            rank.process.wait(max(0.0, deadline - time.monotonic()))
 
 
 def _end(ranks: list[_Rank]) -> None:
@@ -149,11 +166,9 @@ def _end(ranks: list[_Rank]) -> None:
     for rank in ranks:
         if rank.process.poll() is None:
             rank.process.terminate()
-    deadline = time.monotonic() + _GRACE_S
+    _wait(ranks, _GRACE_S)
     for rank in ranks:
-        try:
-            rank.process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        if rank.process.poll() is None:
             rank.process.kill()
             rank.process.wait()
         assert rank.process.stdin is not None

@@ -28,8 +28,8 @@ SETTINGS, PROGRESS, RESULT = "run.json", "progress.jsonl", "result"
 STOPPED = 75
 """Exit code of a rank that was asked to stop and saved its state (EX_TEMPFAIL): start it again."""
 
-CRASHED = 70
-"""Exit code of a rank that met what nobody foresaw (EX_SOFTWARE): another start may go well."""
+UNEXPECTED = 70
+"""Exit code of a rank that an error ended that nobody expected (EX_SOFTWARE)."""
 
 WHERE_IT_RUNS = frozenset(
     {"runner", "processes", "threads", "data", "residence", "read", "ahead", "remote", "slurm"}

@@ -5,7 +5,7 @@ import shlex
 from flows.cluster.job import RUNS, Job
 from flows.cluster.options import to_container, to_options, to_srun
 from train.params import SlurmParams
-from train.run import CRASHED, STOPPED
+from train.run import UNEXPECTED, STOPPED
 
 LEFT = 76
 """Exit code of a job whose processes were told to stop and saved, and that is not queued again. Not
@@ -43,10 +43,10 @@ code=0
 """
 
 AGAIN = f"""\
-# {STOPPED}: told to stop, and saved. {CRASHED}, or a signal's 129 and more: a fault that need not
+# {STOPPED}: told to stop, and saved. {UNEXPECTED}, or a signal's 129 and more: a fault that need not
 # come again. Any other code is an error that would.
 again=${{SLURM_RESTART_COUNT:-0}}
-if [ "$code" -eq {STOPPED} ] || [ "$code" -eq {CRASHED} ] || [ "$code" -gt 128 ]; then
+if [ "$code" -eq {STOPPED} ] || [ "$code" -eq {UNEXPECTED} ] || [ "$code" -gt 128 ]; then
   if [ "$again" -lt "$limit" ]; then
     echo "photochrom: exit code $code; queued again, time $((again + 1)) of at most $limit"
     # SLURM then ends this script; where the site forbids it, the code below is the job's.

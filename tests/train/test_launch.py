@@ -15,8 +15,8 @@ from tests.train.conftest import MakeParams, MakeShards, to_inputs
 from train.__main__ import main
 from train.errors import TrainError
 from train.job import train_run
-from train.launch import launch_local
-from train.run import STOPPED, Run, prepare_run, read_run
+from train.launch import _Rank, launch_local
+from train.run import STOPPED, UNEXPECTED, Run, prepare_run, read_run
 from train.world import World
 
 ALONE = World(rank=0, local_rank=0, size=1)
@@ -118,6 +118,65 @@ def test_a_rank_that_is_through_keeps_its_code_when_srun_ends_the_others(
     finally:
         for one, handler in kept.items():
             signal.signal(one, handler)
+
+
+def test_an_error_that_nobody_expected_has_a_code_of_its_own(
+    make_run: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any, **__: Any) -> bool:
+        raise ZeroDivisionError("what nobody expected")
+
+    run, kept = make_run("run"), {one: signal.getsignal(one) for one in (15, 2)}
+    monkeypatch.setattr(sys, "argv", ["train", str(run.folder)])
+    monkeypatch.setattr("train.job.train_run", fail)
+    try:
+        assert main() == UNEXPECTED == 70
+        error = capsys.readouterr().err
+        assert error.startswith("Traceback") and "what nobody expected" in error
+        monkeypatch.setattr(sys, "argv", ["train", str(run.folder / "nowhere")])
+        with pytest.raises(SystemExit, match=r"TrainError: .*no run here"):
+            main()
+    finally:
+        for one, handler in kept.items():
+            signal.signal(one, handler)
+
+
+def end_with(monkeypatch: pytest.MonkeyPatch, *codes: int) -> None:
+    """Let each rank say its number, and end with a code of its own."""
+    command = "import os, sys; n = int(os.environ['RANK']); print('rank', n); "
+    command += f"sys.exit({codes}[n])"
+
+    def start(folder: Path, number: int, environ: dict[str, str]) -> _Rank:
+        log = folder / f"rank-{number}.log"
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-c", command],
+                stdin=subprocess.PIPE,
+                stdout=stream,
+                env=environ | {"RANK": str(number)},
+            )
+        process.wait()
+        return _Rank(number=number, process=process, log=log)
+
+    monkeypatch.setattr("train.launch._start", start)
+
+
+@pytest.mark.parametrize(
+    ("codes", "said"),
+    [
+        ((70,), r"rank 0 .* ended with code 70 \(an error that nobody expected\); .*\nrank 0"),
+        # Rank 0 lost rank 1, and rank 1 knows why.
+        ((70, 1), r"rank 1 of the training ended with code 1; .*\nrank 1"),
+    ],
+)
+def test_the_rank_that_knows_why_is_the_one_that_is_heard(
+    make_run: Any, monkeypatch: pytest.MonkeyPatch, codes: tuple[int, ...], said: str
+) -> None:
+    end_with(monkeypatch, *codes)
+    with pytest.raises(TrainError, match=f"(?s){said}"):
+        launch_local(
+            make_run("run").folder, processes=len(codes), threads=1, on_progress=lambda _: None
+        )
 
 
 def catches(pid: int, number: signal.Signals) -> bool:
