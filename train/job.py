@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import json
 import logging
 import shutil
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from train.errors import DataError, StoppedError
 from train.export import Provenance, export_model
 from train.loop import Job, Progress, fit
 from train.params import TrainParams
+from train.progress import ProgressFile
 from train.run import PROGRESS, RESULT, Run, read_digests
 from train.state import TrainState, make_state, pack, unpack
 from train.streaming.opening import Opened, open_inputs
@@ -48,7 +48,7 @@ def train_run(run: Run, world: World, *, stop: Callable[[], bool]) -> bool:
     # Bit for bit is promised on the CPU; CUDA lacks such kernels for some of this.
     torch.use_deterministic_algorithms(device.type == "cpu")
     # One rank speaks for all; what only another one knows stands in its own log.
-    report = functools.partial(_report, run.folder / PROGRESS) if world.rank == 0 else _log
+    report = ProgressFile(run.folder / PROGRESS).append if world.rank == 0 else _log
     note = functools.partial(_note, report)
     try:
         with open_inputs(run.inputs, run.params, tell=note) as opened:
@@ -172,8 +172,3 @@ def _note(report: Progress, message: str) -> None:
 def _log(event: dict[str, Any]) -> None:
     if event["event"] == "note":
         logging.getLogger(__name__).warning(event["message"])
-
-
-def _report(path: Path, event: dict[str, Any]) -> None:
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(event) + "\n")
