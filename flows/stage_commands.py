@@ -1,5 +1,6 @@
 """The commands of the nine stages, and the options that most commands take."""
 
+import functools
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -116,21 +117,34 @@ def train(
         bool,
         typer.Option("--dry-run", help="Print the batch script for SLURM; submit nothing."),
     ] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Start from a checkpoint, or the last of a folder."),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="Let that run differ in KEY, as in train.lr; repeatable."),
+    ] = None,
 ) -> None:
     """Run the stage `train`."""
     settings = lay_preset(preset, settings)
+    if allow and resume is None:
+        raise typer.BadParameter("it goes with --resume", param_hint="--allow")
+    origin = None if resume is None else str(resume.absolute())
     if not dry_run:
-        run_stage("train", params, settings)
+        run_stage("train", params, settings, resume=origin, allow=tuple(allow or ()))
         return
     from flows.cluster.describing import describe_job
     from flows.cluster.script import render_script
-    from flows.inputs import find_inputs
+    from flows.inputs import find_inputs_from
     from flows.params import read_params
     from flows.project import find_project
 
     project = find_project(Path.cwd())
     read = read_params(params or project.root / "params.yaml", settings or ())
-    job = describe_job(read.train, inputs=find_inputs(project, read), state=project.state)
+    tell = functools.partial(typer.secho, fg=typer.colors.YELLOW, err=True)
+    inputs = find_inputs_from(project, read, resume=origin, allow=allow or (), tell=tell)
+    job = describe_job(read.train, inputs=inputs, state=project.state)
     typer.echo(render_script(job, read.train.slurm), nl=False)
 
 

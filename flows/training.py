@@ -17,7 +17,7 @@ from flows.cluster.jobs import train_on_cluster
 from flows.cluster.place import find_place
 from flows.cluster.watching import Watcher
 from flows.errors import JobLeftError
-from flows.inputs import find_inputs
+from flows.inputs import find_inputs_from
 from flows.params import Params
 from flows.project import Project
 from flows.watch import or_cancelled, watch_run
@@ -26,13 +26,15 @@ from train.run import RESULT, prepare_run, read_run
 
 
 @flow(name="train", flow_run_name="train-{settings[train][runner]}")
-def train(root: str, settings: dict[str, Any]) -> str | State[str]:
-    """Train the model on the shards."""
+def train(
+    root: str, settings: dict[str, Any], resume: str | None = None, allow: tuple[str, ...] = ()
+) -> str | State[str]:
+    """Train the model on the shards, afresh or from a checkpoint of another run."""
     project, params = Project(Path(root)), Params.model_validate(settings)
 
     def work() -> str:
         try:
-            run, forget = _run_job(project, params)
+            run, forget = _run_job(project, params, resume=resume, allow=allow)
         except CancelledRun as exc:
             if isinstance(exc.__cause__, JobLeftError):
                 raise exc.__cause__ from None  # its job may go on: it must not pass for cancelled
@@ -68,12 +70,15 @@ def collect(run: Path, model: Path) -> None:
     shutil.rmtree(taken)
 
 
-def _run_job(project: Project, params: Params) -> tuple[Path, Callable[[], None]]:
+def _run_job(
+    project: Project, params: Params, *, resume: str | None, allow: tuple[str, ...]
+) -> tuple[Path, Callable[[], None]]:
     """Train where `train.runner` says; return the folder of the result, and what removes the rest.
 
     The rest is the checkpoints, wherever they are.
     """
-    log, inputs = get_run_logger(), find_inputs(project, params)
+    log = get_run_logger()
+    inputs = find_inputs_from(project, params, resume=resume, allow=allow, tell=log.warning)
     cancelled = threading.Event()
     with (
         progress("train") as show,

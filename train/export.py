@@ -39,6 +39,8 @@ class Provenance:
     """Whether it was made from a WebDataset that is not the pipeline's."""
     samples: dict[str, int]
     """Samples seen, by split."""
+    started_from: dict[str, Any] | None = None
+    """Step, checksum and allowed differences of the checkpoint that the run started from."""
 
 
 def export_model(
@@ -148,6 +150,7 @@ def _record(
         "data": "webdataset" if origin.foreign else "shards",
         "shards": origin.shards,
         "samples": origin.samples,
+        "started_from": origin.started_from,
         "steps": state.step,
         "kept_step": kept,
         "kept_by": "lowest val_dE00 of the averaged weights" if known else "last step: no val",

@@ -1,23 +1,26 @@
 """Edge: one rank of a training job: shards in, a model's files out."""
 
+import contextlib
 import functools
 import itertools
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from train.checkpoint import read_checkpoint, write_checkpoint
 from train.errors import DataError, StoppedError
 from train.export import Provenance, export_model
-from train.loop import Job, Progress, fit
+from train.loop import Job, Progress, fit, learning_rate, to_partition
 from train.params import TrainParams
 from train.progress import ProgressFile
-from train.run import PROGRESS, RESULT, Run, read_digests
-from train.state import TrainState, make_state, pack, unpack
+from train.resuming import resume
+from train.run import PROGRESS, RESULT, Run, read_identity
+from train.saving import Saver
+from train.state import TrainState, make_state
 from train.streaming.opening import Opened, open_inputs
 from train.streaming.residence import choose, measure_room
 from train.streaming.samples import Samples, Waits, hold
@@ -75,27 +78,27 @@ def _make_job(
     train, val = (
         hold(one, residence, device=device, ahead=params.ahead, stop=stop) for one in splits
     )
-    save = functools.partial(_save, run.checkpoints, world)
-    return Job(params, train, val, world, save=save, report=report, stop=stop)
+    return Job(params, train, val, world, save=_leave_to_rank_0, report=report, stop=stop)
 
 
 def _train(run: Run, job: Job) -> bool:
     params, world, device = job.params, job.world, job.train.device
-    origin = Provenance(
-        params=params,
-        shards=read_digests(params, run.inputs) if world.rank == 0 else {},
-        foreign=run.inputs.data is not None,
-        samples={"train": len(job.train), "val": len(job.val)},
-    )
+    identity = read_identity(params, inputs=run.inputs) if world.rank == 0 else None
+    origin = _trace(run, job, identity)
     state = make_state(params, _fit_table(job.train, report=job.report), device=device)
     # Before the first step the network adds nothing: this is the table's own score.
     score = validate(state.model, job.val, short=params.input, beta=params.huber_beta, world=world)
-    _resume(state, run.checkpoints, job=job)
+    resume(state, run, world=world, identity=identity, note=functools.partial(_note, job.report))
     facts = {**origin.samples, "processes": world.size, "device": device.type}
     facts["table_val_dE00"] = score.de00 if score else None
     job.report({"event": "start", "step": state.step, "of": params.steps, **facts})
     waits = Waits(job.train, job.val)
-    done = fit(state, job)
+    with contextlib.ExitStack() as stack:
+        if identity is not None:
+            saver = stack.enter_context(_make_saver(run, job, identity))
+            saver.prepare(state)
+            job = replace(job, save=saver.save)
+        done = fit(state, job)
     waited = waits.take_share()
     if world.rank == 0 and done:
         _export(run.folder / RESULT, state, origin, table_score=score)
@@ -140,17 +143,45 @@ def _fit_table(samples: Samples, *, report: Progress) -> torch.Tensor:
         )
 
 
-def _resume(state: TrainState, checkpoints: Path, *, job: Job) -> None:
-    checkpoint = read_checkpoint(checkpoints, on_damage=functools.partial(_note, job.report))
-    if checkpoint:
-        unpack(checkpoint, state)
-    # Nobody saves, and so removes an old checkpoint, while another still reads.
-    job.world.wait()
+def _trace(run: Run, job: Job, identity: Mapping[str, Any] | None) -> Provenance:
+    """Say what the model is made from; rank 0, which exports it, knows the shards."""
+    return Provenance(
+        params=run.params,
+        shards={} if identity is None else dict(identity["shards"]),
+        foreign=run.inputs.data is not None,
+        samples={"train": len(job.train), "val": len(job.val)},
+        started_from=run.inputs.start.to_record() if run.inputs.start else None,
+    )
 
 
-def _save(checkpoints: Path, world: World, state: TrainState) -> None:
-    if world.rank == 0:
-        write_checkpoint(checkpoints, pack(state))
+def _make_saver(run: Run, job: Job, identity: Mapping[str, Any]) -> Saver:
+    """Make what saves the run; a checkpoint says of itself all that decides what comes after it."""
+    params, partition = job.params, to_partition(job)
+    fixed = {
+        "run": identity,
+        "world": {"processes": job.world.size, "device": job.train.device.type},
+        "started_from": run.inputs.start.to_record() if run.inputs.start else None,
+    }
+
+    def describe(step: int) -> dict[str, Any]:
+        # All functions of the step: written down for who reads it, and held against the settings.
+        epoch, place = divmod(step, partition.steps_per_epoch)
+        rate = learning_rate(step, params) if step < params.steps else None
+        return fixed | {
+            "schedule": {"step": step, "of": params.steps, "next_rate": rate},
+            "sampler": {
+                "epoch": epoch,
+                "step_in_epoch": place,
+                "seed": params.seed,
+                "window": params.window,
+            },
+        }
+
+    return Saver(run.checkpoints, keep=params.keep, describe=describe, report=job.report)
+
+
+def _leave_to_rank_0(state: TrainState, *, final: bool) -> None:
+    """Save nothing: the state is the same on every rank."""
 
 
 def _export(

@@ -19,7 +19,8 @@ from train.errors import StoppedError, TrainError
 from train.loss import huber_sum
 from train.model import slice_grid
 from train.params import TrainParams
-from train.partition import make_partition
+from train.partition import Partition, make_partition
+from train.saving import Save
 from train.state import Row, TrainState
 from train.streaming.feed import Gathered
 from train.streaming.samples import Samples, Waits
@@ -40,7 +41,7 @@ class Job:
     train: Samples
     val: Samples
     world: World
-    save: Callable[[TrainState], None]
+    save: Save
     """Called on every rank at each validation and at a stop."""
     report: Progress
     stop: Callable[[], bool]
@@ -54,6 +55,17 @@ def learning_rate(step: int, params: TrainParams) -> float:
         return params.lr * (step + 1) / warmup
     done = (step - warmup) / (params.steps - warmup)
     return params.lr * (1 + math.cos(math.pi * done)) / 2
+
+
+def to_partition(job: Job) -> Partition:
+    """Say in which order a job sees its samples."""
+    return make_partition(
+        len(job.train),
+        batch=job.params.batch,
+        seed=job.params.seed,
+        window=job.params.window,
+        starts=job.train.starts,
+    )
 
 
 def spread(state: TrainState, job: Job) -> nn.Module:
@@ -179,13 +191,7 @@ def fit(state: TrainState, job: Job) -> bool:
             those of a step, the step before is saved.
     """
     params, world = job.params, job.world
-    partition = make_partition(
-        len(job.train),
-        batch=params.batch,
-        seed=params.seed,
-        window=params.window,
-        starts=job.train.starts,
-    )
+    partition = to_partition(job)
     how, network = describe(state, params), spread(state, job)
     desk = _Desk(state, job)
     steps = range(state.step, params.steps)
@@ -197,7 +203,7 @@ def fit(state: TrainState, job: Job) -> bool:
                 # It has no part in the step, so the ranks cannot agree: each ends by itself.
                 desk.read_all()
                 if step > steps.start:
-                    job.save(state)
+                    job.save(state, final=True)
                 raise
             batch = to_batch(gathered, epoch=partition.epoch(step), how=how)
             desk.take(
@@ -209,7 +215,7 @@ def fit(state: TrainState, job: Job) -> bool:
             if due:
                 _take_stock(state, job)
             if due or desk.stopping:
-                job.save(state)
+                job.save(state, final=desk.stopping or state.step == params.steps)
             if desk.stopping and state.step < params.steps:
                 return False
     return True

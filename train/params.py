@@ -188,6 +188,9 @@ class TrainParams(BaseModel, frozen=True, extra="forbid"):
     validate_every: int = Field(ge=1)
     """Steps between two looks at the validation split; a checkpoint is saved at each."""
 
+    keep: int = Field(ge=2, le=1000)
+    """Checkpoints kept: the last, and those before it to fall back on."""
+
     runner: Literal["local", "slurm"]
     """Where the job runs: here, or on the cluster that `slurm` describes."""
 

@@ -13,7 +13,7 @@ import hashlib
 import json
 import logging
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,28 @@ UNEXPECTED = 70
 """Exit code of a rank that an error ended that nobody expected (EX_SOFTWARE)."""
 
 WHERE_IT_RUNS = frozenset(
-    {"runner", "processes", "threads", "data", "residence", "read", "ahead", "remote", "slurm"}
+    {
+        *("runner", "processes", "threads", "data", "residence", "read", "ahead", "remote"),
+        *("slurm", "keep"),
+    }
 )
 """Settings that do not decide what is learned: where it runs, and where its data lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The checkpoint of another run that a run starts from; found by `train.origin`."""
+
+    checkpoint: Path
+    """Its folder; every process of the run sees the same path."""
+    step: int
+    sha256: str
+    allowed: tuple[str, ...]
+    """Keys in which the two runs may differ, sorted."""
+
+    def to_record(self) -> dict[str, Any]:
+        """Say what decides of it, wherever it lies."""
+        return {"step": self.step, "sha256": self.sha256, "allowed": list(self.allowed)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +68,16 @@ class Inputs:
     """Folder for the indexes of foreign tars."""
     data: str | None = None
     """Any WebDataset to read in place of the shards, as `train.data` says it."""
+    start: Start | None = None
+    """What the run starts from; none starts it afresh."""
 
     def resolve(self) -> "Inputs":
         """Make paths absolute: the job runs in a folder of its own."""
         data = self.data
         if data is not None and "://" not in data:
             data = str(Path.cwd() / data)
-        return Inputs(self.shards.resolve(), self.size, self.indexes.resolve(), data)
+        shards, indexes = self.shards.resolve(), self.indexes.resolve()
+        return replace(self, shards=shards, indexes=indexes, data=data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +96,8 @@ def run_key(params: TrainParams, *, inputs: Inputs) -> str:
 
     Args:
         params: Settings; where the job runs is left out.
-        inputs: What it reads; where that lies is left out.
+        inputs: What it reads; where that lies is left out. A run that starts from a checkpoint
+            of another one is a run of its own.
 
     Returns:
         Sixteen hexadecimal digits.
@@ -82,14 +105,32 @@ def run_key(params: TrainParams, *, inputs: Inputs) -> str:
     Raises:
         DataError: If the index is missing or malformed, or a foreign tar is.
     """
-    decides = {
+    decides = read_identity(params, inputs=inputs)
+    if inputs.start is not None:
+        decides["start"] = inputs.start.to_record()
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_identity(params: TrainParams, *, inputs: Inputs) -> dict[str, Any]:
+    """Read what decides what a run learns from where it starts; JSON holds it as it is.
+
+    Args:
+        params: Settings; where the job runs is left out.
+        inputs: What it reads; where that lies is left out.
+
+    Returns:
+        `params`, `code` (a hash of it), `size`, and `shards`: pairs of name and checksum.
+
+    Raises:
+        DataError: If the index is missing or malformed, or a foreign tar is.
+    """
+    return {
         "code": _hash_code(),
         "params": params.model_dump(mode="json", exclude=set(WHERE_IT_RUNS)),
         # In order, for the numbers of the samples follow it.
-        "shards": list(read_digests(params, inputs).items()),
+        "shards": [list(shard) for shard in read_digests(params, inputs).items()],
         "size": inputs.size,
     }
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_digests(params: TrainParams, inputs: Inputs) -> dict[str, str]:
@@ -183,5 +224,22 @@ def read_run(folder: Path) -> Run:
         ) from exc
 
 
-def _read_inputs(*, shards: str, size: int, indexes: str, data: str | None) -> Inputs:
-    return Inputs(shards=Path(shards), size=size, indexes=Path(indexes), data=data)
+def _read_inputs(
+    *,
+    shards: str,
+    size: int,
+    indexes: str,
+    data: str | None,
+    start: dict[str, Any] | None = None,
+) -> Inputs:
+    return Inputs(
+        shards=Path(shards),
+        size=size,
+        indexes=Path(indexes),
+        data=data,
+        start=None if start is None else _read_start(**start),
+    )
+
+
+def _read_start(*, checkpoint: str, step: int, sha256: str, allowed: list[str]) -> Start:
+    return Start(Path(checkpoint), step=step, sha256=sha256, allowed=tuple(allowed))

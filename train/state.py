@@ -61,9 +61,10 @@ def make_state(params: TrainParams, table_RK2: Tensor, *, device: torch.device) 
 
 
 def pack(state: TrainState) -> Checkpoint:
-    """Give a state the form of a checkpoint.
+    """Give a state the form of a checkpoint: its tensors are the run's own, and no copies.
 
-    No generator is part of it: order and augmentation are functions of the step.
+    Torch's generators are part of it, though nothing draws from them today: order and
+    augmentation are functions of the step.
     """
     tensors = {
         **_named("model", state.model.state_dict().items()),
@@ -72,14 +73,22 @@ def pack(state: TrainState) -> Checkpoint:
     }
     for number, moments in state.optimizer.state_dict()["state"].items():
         tensors |= _named(f"optimizer.{number}", moments.items())
+    tensors |= _named("generator", _read_generators(state.model.table_RK2.device))
     facts = {
         "loss_sum": state.loss_sum,
         "loss_steps": state.loss_steps,
-        "curve": state.curve,
+        "curve": list(state.curve),
         "best_step": state.best_step,
         "best_de00": state.best_de00,
     }
     return Checkpoint(step=state.step, tensors=tensors, facts=facts)
+
+
+def measure(state: TrainState) -> int:
+    """Return the bytes of a state's tensors, once it has trained and knows its best weights."""
+    weights: int = sum(tensor.nbytes for tensor in state.model.state_dict().values())
+    # Those of the model, the average and the best, and two moments of each; and room for the rest.
+    return 5 * weights + 2**20
 
 
 def unpack(checkpoint: Checkpoint, state: TrainState) -> None:
@@ -96,14 +105,29 @@ def unpack(checkpoint: Checkpoint, state: TrainState) -> None:
         state.loss_sum, state.loss_steps = facts["loss_sum"], facts["loss_steps"]
         state.curve, state.step = list(facts["curve"]), checkpoint.step
         state.best_step, state.best_de00 = facts["best_step"], facts["best_de00"]
+        device = state.model.table_RK2.device
+        _restore_generators(device, _under("generator", tensors))
     except (KeyError, ValueError, RuntimeError) as exc:
         raise CheckpointError(
             f"the checkpoint of step {checkpoint.step} is not of this network: {exc}; "
-            f"remove its folder to start afresh"
+            f"leave --resume out, or remove the checkpoint's folder, to start afresh"
         ) from exc
-    device = state.model.table_RK2.device
     best = {name: tensor.to(device) for name, tensor in _under("best", tensors).items()}
     state.best = best or None
+
+
+def _read_generators(device: torch.device) -> list[tuple[str, Tensor]]:
+    found = [("cpu", torch.get_rng_state())]
+    if device.type == "cuda":
+        found.append(("cuda", torch.cuda.get_rng_state(device)))
+    return found
+
+
+def _restore_generators(device: torch.device, tensors: dict[str, Tensor]) -> None:
+    torch.set_rng_state(tensors["cpu"])
+    # Of a run that goes on where there is a GPU, and had none before, there is nothing to restore.
+    if device.type == "cuda" and "cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["cuda"], device)
 
 
 def _restore_optimizer(optimizer: torch.optim.AdamW, tensors: dict[str, Tensor]) -> None:
@@ -120,7 +144,7 @@ def _restore_optimizer(optimizer: torch.optim.AdamW, tensors: dict[str, Tensor])
 
 
 def _named(prefix: str, tensors: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    return {f"{prefix}.{name}": tensor.detach().cpu() for name, tensor in tensors}
+    return {f"{prefix}.{name}": tensor.detach() for name, tensor in tensors}
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

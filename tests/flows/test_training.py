@@ -89,7 +89,7 @@ def test_a_kill_while_the_result_is_removed_leaves_no_half_of_it(
 def test_a_run_whose_job_may_go_on_does_not_pass_for_cancelled(
     cause: Exception, raised: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def work(*_: object) -> Path:
+    def work(*_: object, **__: object) -> Path:
         raise CancelledRun("cancelled in the UI") from cause
 
     monkeypatch.setattr(training, "_run_job", work)

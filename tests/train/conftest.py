@@ -156,6 +156,7 @@ def make_params() -> MakeParams:
             "window": None,
             "seed": 3,
             "validate_every": 2,
+            "keep": 2,
             "runner": "local",
             "processes": 1,
             "threads": 1,

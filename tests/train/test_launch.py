@@ -55,10 +55,15 @@ def test_two_processes_go_on_where_one_stopped_and_learn_what_it_would_have(
     assert not train_run(two, ALONE, stop=lambda: True)
     events: list[dict[str, Any]] = []
     launch_local(two.folder, processes=2, threads=1, on_progress=events.append)
-    assert [event["event"] for event in (*events[:2], events[-1])] == ["note", "start", "done"]
+    assert [event["event"] for event in events[:3]] == ["note", "note", "start"]
+    assert events[-1]["event"] == "done"
     assert "held on the device" in events[0]["message"]
     assert "each of 2 processes" in events[0]["message"]
-    assert (events[1]["processes"], events[1]["step"]) == (2, 2)
+    assert events[1]["message"] == (
+        "step 2 was saved by a world of 1 (cpu), and goes on in one of 2 (cpu): equal within "
+        "rounding, not bit for bit"
+    )
+    assert (events[2]["processes"], events[2]["step"]) == (2, 2)
     assert 0 <= events[-1]["data_wait"] <= 1
     curves = [(run.folder / "result" / "curve.csv").read_text().split() for run in (one, two)]
     for left, right in zip(*curves, strict=True):
@@ -139,6 +144,19 @@ def test_an_error_that_nobody_expected_has_a_code_of_its_own(
     finally:
         for one, handler in kept.items():
             signal.signal(one, handler)
+
+
+def test_of_a_checkpoint_that_does_not_match_both_ranks_die_and_one_says_why(
+    make_run: Any,
+) -> None:
+    run = make_run("run")
+    assert not train_run(run, ALONE, stop=lambda: True)
+    settings = json.loads((run.folder / "run.json").read_text())
+    settings["params"]["lr"] = 1.0
+    (run.folder / "run.json").write_text(json.dumps(settings))
+    with pytest.raises(TrainError, match=r"(?s)rank 0 .* code 1; .*train\.lr: 0\.002 saved, 1\.0"):
+        launch_local(run.folder, processes=2, threads=1, on_progress=lambda _: None)
+    assert not find_ranks(run)
 
 
 def end_with(monkeypatch: pytest.MonkeyPatch, *codes: int) -> None:

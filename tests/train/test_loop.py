@@ -68,11 +68,16 @@ class Desk:
         self.stop_after = stop_after
         self.asked = 0
         self.saved: list[int] = []
+        self.final: list[bool] = []
         self.events: list[dict[str, object]] = []
 
     def stop(self) -> bool:
         self.asked += 1
         return self.asked == self.stop_after
+
+    def save(self, state: TrainState, *, final: bool) -> None:
+        self.saved.append(state.step)
+        self.final.append(final)
 
     def job(
         self, params: TrainParams, splits: tuple[Samples, Samples], world: World = ALONE
@@ -82,7 +87,7 @@ class Desk:
             train=splits[0],
             val=splits[1],
             world=world,
-            save=lambda state: self.saved.append(state.step),
+            save=self.save,
             report=self.events.append,
             stop=self.stop,
         )
@@ -109,7 +114,7 @@ def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(
     desk = Desk(stop_after=3)
     assert not fit(first, desk.job(params, splits))
     # What is asked in step 3 is heard when step 4 is queued.
-    assert (first.step, desk.saved) == (4, [2, 4])
+    assert (first.step, desk.saved, desk.final) == (4, [2, 4], [False, True])
     second = make_state(params, table, device=CPU)
     unpack(pack(first), second)
     assert fit(second, Desk().job(params, splits))
@@ -142,7 +147,7 @@ def test_a_stop_while_samples_do_not_come_saves_the_last_full_step(
     with pytest.raises(StoppedError):
         fit(first, desk.job(params, (waiting, splits[1])))
     free.set()
-    assert desk.saved == [2, 3]
+    assert (desk.saved, desk.final) == ([2, 3], [False, True])
     monkeypatch.setattr(split, "gather", gather)
     second = make_state(params, table, device=CPU)
     unpack(pack(first), second)
@@ -223,7 +228,7 @@ def test_the_best_average_is_kept_and_the_curve_has_a_row_for_each_validation(
     assert [row["step"] for row in state.curve] == [2, 4, 5]
     assert state.best is not None
     assert state.best_de00 == min(row["val_dE00"] or math.inf for row in state.curve)
-    assert desk.saved == [2, 4, 5]
+    assert (desk.saved, desk.final) == ([2, 4, 5], [False, False, True])
     assert [event["event"] for event in desk.events][-1] == "validation"
 
 

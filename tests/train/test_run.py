@@ -51,7 +51,14 @@ def test_the_key_changes_with_what_decides_the_result_alone(
     one = to_inputs(make_shards("one", train=[2]))
     other = to_inputs(make_shards("other", train=[3]))
     key = run_key(make_params(), inputs=one)
-    where = {"processes": 2, "threads": 4, "residence": "stream", "read": "pread", "ahead": 9}
+    where = {
+        "processes": 2,
+        "threads": 4,
+        "residence": "stream",
+        "read": "pread",
+        "ahead": 9,
+        "keep": 5,
+    }
     assert key == run_key(make_params(**where), inputs=one)
     assert key != run_key(make_params(seed=4), inputs=one)
     assert key != run_key(make_params(window=2), inputs=one)
