@@ -1,6 +1,7 @@
 """What the local launcher or srun starts on every rank: `python -m train RUN`."""
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -39,7 +40,7 @@ def main() -> int:
 def _train(run: Path, asked: threading.Event) -> int:
     # Only now, for torch takes seconds to load, and a job may be told to stop in its first.
     from train.errors import TrainError
-    from train.run import STOPPED, UNEXPECTED, read_run
+    from train.run import FAILED, STOPPED, UNEXPECTED, read_run
 
     try:
         from train.job import train_run
@@ -47,7 +48,11 @@ def _train(run: Path, asked: threading.Event) -> int:
 
         done = train_run(read_run(run), read_world(), stop=asked.is_set)
     except TrainError as exc:
-        sys.exit(f"{type(exc).__name__}: {exc}")
+        said = f"{type(exc).__name__}: {exc}"
+        # The launcher sees one code for all ranks, maybe that of one that was ended for this one.
+        with contextlib.suppress(OSError):
+            (run / FAILED).write_text(f"{said}\n", encoding="utf-8")
+        sys.exit(said)
     except Exception:
         # A known error would come again; of this one nobody knows, and whoever started it may try.
         traceback.print_exc()

@@ -25,6 +25,9 @@ from train.params import TrainParams
 
 SETTINGS, PROGRESS, RESULT = "run.json", "progress.jsonl", "result"
 
+FAILED = "failed"
+"""In the run folder: what ended a rank that a known error ended. It would come again."""
+
 STOPPED = 75
 """Exit code of a rank that was asked to stop and saved its state (EX_TEMPFAIL): start it again."""
 

@@ -81,6 +81,11 @@ def _check_together(params: TrainParams, *, inputs: Inputs) -> None:
             "its nodes see, and train.slurm.venv or train.slurm.container, an environment there; "
             f"got scratch {slurm.scratch}, venv {slurm.venv}, container {slurm.container}"
         )
+    if inputs.start is not None:
+        raise ClusterError(
+            "train.slurm.ssh: a checkpoint to start from is not copied to the cluster; leave "
+            "--resume, or submit there"
+        )
     if inputs.data is not None:
         raise ClusterError(
             f"train.slurm.ssh: only shards of the pipeline are copied to the cluster, got "
@@ -114,6 +119,8 @@ def _find_mounts(job: Job, params: TrainParams, *, inputs: Inputs) -> tuple[Path
         paths += [given.shards, given.indexes, Path(train.__file__).parents[1]]
         if given.data is not None and "://" not in given.data:
             paths.append(Path(given.data).parent)
+        if given.start is not None:
+            paths.append(given.start.checkpoint.parent)
     if params.remote.folder is not None:
         paths.append(Path(params.remote.folder))
     return tuple(

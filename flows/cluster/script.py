@@ -5,14 +5,15 @@ import shlex
 from flows.cluster.job import RUNS, Job
 from flows.cluster.options import to_container, to_options, to_srun
 from train.params import SlurmParams
-from train.run import UNEXPECTED, STOPPED
+from train.run import FAILED, STOPPED
 
 LEFT = 76
 """Exit code of a job whose processes were told to stop and saved, and that is not queued again. Not
 theirs: a site whose RequeueExit lists that one would queue it for ever."""
 
-STALLED = 2
-"""Starts in a row that save nothing, after which no other is made."""
+STALLED = 4
+"""Starts in a row that save nothing, after which no other is made. So many, for a node that lost
+its power is given to jobs until SLURM misses it: after SlurmdTimeout, 300 s, of slurm.conf(5)."""
 
 START = f"""\
 # The newest checkpoint: what a start has to better.
@@ -25,6 +26,7 @@ if [ "$(tail -n {STALLED + 1} "$run/starts" | uniq -c | awk '{{print $1}}')" = {
     "says above, and run the stage again" >&2
   exit 1
 fi
+rm -f "$run/{FAILED}"
 """
 
 RENDEZVOUS = """\
@@ -43,10 +45,11 @@ code=0
 """
 
 AGAIN = f"""\
-# {STOPPED}: told to stop, and saved. {UNEXPECTED}, or a signal's 129 and more: a fault that need not
-# come again. Any other code is an error that would.
+# Queued again: processes that were told to stop, and have saved ({STOPPED}), and whatever need not
+# come again: a signal, a node that is gone. Not: an error that would, which a process has noted,
+# and a command that cannot be run.
 again=${{SLURM_RESTART_COUNT:-0}}
-if [ "$code" -eq {STOPPED} ] || [ "$code" -eq {UNEXPECTED} ] || [ "$code" -gt 128 ]; then
+if [ "$code" -ne 0 ] && [ "$code" -ne 126 ] && [ "$code" -ne 127 ] && [ ! -e "$run/{FAILED}" ]; then
   if [ "$again" -lt "$limit" ]; then
     echo "photochrom: exit code $code; queued again, time $((again + 1)) of at most $limit"
     # SLURM then ends this script; where the site forbids it, the code below is the job's.

@@ -79,6 +79,8 @@ def test_a_rank_that_fails_says_why(make_run: Any) -> None:
     (run.inputs.shards / "train-000000.tar").unlink()
     with pytest.raises(TrainError, match=r"(?s)rank 0 .* ended with code 1; .*found none; run"):
         launch_local(run.folder, processes=1, threads=1, on_progress=lambda _: None)
+    # Whoever launched it knows so that it would come again.
+    assert (run.folder / "failed").read_text().startswith("DataError: ")
     assert not find_ranks(run)
 
 

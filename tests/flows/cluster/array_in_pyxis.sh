@@ -22,11 +22,12 @@ newest() { find "$checkpoints" -maxdepth 1 -name 'step-*' 2>/dev/null | sort | t
 
 # A crash loop ends here, whoever queued the job again: it, its site or a node that failed.
 echo "from $(newest)" >> "$run/starts"
-if [ "$(tail -n 3 "$run/starts" | uniq -c | awk '{print $1}')" = 3 ]; then
-  echo "photochrom: crash loop: 2 starts in a row have saved nothing; mend what this log" \
+if [ "$(tail -n 5 "$run/starts" | uniq -c | awk '{print $1}')" = 5 ]; then
+  echo "photochrom: crash loop: 4 starts in a row have saved nothing; mend what this log" \
     "says above, and run the stage again" >&2
   exit 1
 fi
+rm -f "$run/failed"
 
 # Where the processes meet. A node's name need not resolve; its address, as SLURM knows it, does.
 nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
@@ -49,10 +50,11 @@ export PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1
 code=0
 srun --kill-on-bad-exit=1 --label --distribution=block:block --cpus-per-task=1 --container-image=/images/torch.sif --container-mounts=/scratch/prints:/scratch/prints,/work/photochrom:/work/photochrom env PYTHONPATH=/work/photochrom python -m train "$run" || code=$?
 
-# 75: told to stop, and saved. 70, or a signal's 129 and more: a fault that need not
-# come again. Any other code is an error that would.
+# Queued again: processes that were told to stop, and have saved (75), and whatever need not
+# come again: a signal, a node that is gone. Not: an error that would, which a process has noted,
+# and a command that cannot be run.
 again=${SLURM_RESTART_COUNT:-0}
-if [ "$code" -eq 75 ] || [ "$code" -eq 70 ] || [ "$code" -gt 128 ]; then
+if [ "$code" -ne 0 ] && [ "$code" -ne 126 ] && [ "$code" -ne 127 ] && [ ! -e "$run/failed" ]; then
   if [ "$again" -lt "$limit" ]; then
     echo "photochrom: exit code $code; queued again, time $((again + 1)) of at most $limit"
     # SLURM then ends this script; where the site forbids it, the code below is the job's.

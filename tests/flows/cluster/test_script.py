@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from flows.cluster.job import Job
-from flows.cluster.script import render_script
+from flows.cluster.script import STALLED, render_script
 from tests.flows.cluster.conftest import Programs
 from tests.train.conftest import SLURM
 from train.params import SlurmParams
@@ -166,9 +166,9 @@ class Node:
         programs.write("sleep", "kill $PPID")  # SLURM ends the script of a job that is requeued
 
     def run(
-        self, code: int, *, restarts: int = 0, limit: int = 2
+        self, code: int, *, restarts: int = 0, limit: int = 2, also: str = ""
     ) -> "subprocess.CompletedProcess[str]":
-        self.programs.write("srun", f"exit {code}")
+        self.programs.write("srun", f"{also}\nexit {code}")
         script = render_script(self.job, make(requeue_limit=limit))
         environ = {
             "PATH": os.environ["PATH"],
@@ -192,19 +192,27 @@ def node(programs: Programs, tmp_path: Path) -> Node:
     return Node(programs, tmp_path / "a project")
 
 
-@pytest.mark.parametrize("code", [75, 70, 137, 143])
+@pytest.mark.parametrize("code", [75, 70, 137, 143, 1])
 def test_a_stop_or_a_fault_that_may_pass_queues_the_job_again(node: Node, code: int) -> None:
     said = node.run(code)
     assert node.requeued() == 1
     assert f"exit code {code}; queued again, time 1 of at most 2" in said.stdout
 
 
-@pytest.mark.parametrize(("code", "ends"), [(0, 0), (1, 1), (2, 2)])
-def test_a_run_that_is_through_or_would_fail_again_is_not_queued_again(
-    node: Node, code: int, ends: int
-) -> None:
-    assert node.run(code).returncode == ends
+@pytest.mark.parametrize("code", [0, 126, 127])
+def test_a_run_that_is_through_or_cannot_start_is_not_queued_again(node: Node, code: int) -> None:
+    assert node.run(code).returncode == code
     assert node.requeued() == 0
+
+
+@pytest.mark.parametrize("code", [1, 137])
+def test_a_run_that_would_fail_again_is_not_queued_again(node: Node, code: int) -> None:
+    failed = node.job.run / "failed"
+    failed.touch()  # an earlier start has left it
+    node.run(137)
+    assert node.requeued() == 1
+    assert node.run(code, also=f"touch '{failed}'").returncode == code
+    assert node.requeued() == 1
 
 
 @pytest.mark.parametrize(("code", "ends"), [(75, 76), (137, 137)])
@@ -223,18 +231,18 @@ def test_a_site_that_forbids_it_gets_the_code_of_a_job_that_is_left(node: Node) 
     assert node.run(75).returncode == 76
 
 
-def test_two_starts_that_save_nothing_are_a_crash_loop(node: Node) -> None:
-    for _ in range(2):
+def test_starts_that_save_nothing_are_a_crash_loop(node: Node) -> None:
+    for _ in range(STALLED):
         node.run(137, limit=9)
     said = node.run(0, limit=9)
-    assert (said.returncode, node.requeued()) == (1, 2)
-    assert "crash loop: 2 starts in a row have saved nothing" in said.stderr
-    assert len(node.programs.asked("srun")) == 2
+    assert (said.returncode, node.requeued()) == (1, STALLED)
+    assert f"crash loop: {STALLED} starts in a row have saved nothing" in said.stderr
+    assert len(node.programs.asked("srun")) == STALLED
 
 
 def test_starts_that_get_on_are_no_crash_loop(node: Node) -> None:
     for step in range(10):
         node.run(75, limit=99)
-        if step % 2:
+        if step % STALLED:
             node.save(step)
     assert node.run(0, limit=99).returncode == 0
