@@ -47,14 +47,17 @@ class Login:
         remote = shlex.join(["env", *unset, *words])
         return _run([*SSH, self.host, remote], environ=None, what=f"{self.host}: {words[0]}")
 
-    def has(self, folder: Path) -> bool:
-        """Say whether a folder is there.
+    def find(self, *folders: Path) -> set[Path]:
+        """Say which of some folders are there.
 
         Raises:
             ClusterError: If ssh fails.
         """
-        said = self.call(["sh", "-c", f"test -d {shlex.quote(str(folder))} && echo yes || echo no"])
-        return said.strip() == "yes"
+        tests = (
+            f"! test -d {shlex.quote(str(one))} || echo {at}" for at, one in enumerate(folders)
+        )
+        said = self.call(["sh", "-c", "; ".join(tests)])
+        return {folders[int(at)] for at in said.split()}
 
     def push(
         self, source: Path, target: Path, *, only: Sequence[str] = (), spare: Sequence[str] = ()

@@ -113,9 +113,11 @@ class Afar:
         Raises:
             ClusterError: If ssh or rsync fails.
         """
-        folder = self.here(run)
+        folder, there = self.here(run), self.login.find(run, run / RESULT)
+        if run not in there:
+            return  # its result was taken
         self.login.pull(run, folder, spare=(RESULT, f"{RESULT}.partial", to_code(run).name))
-        if (folder / RESULT).is_dir() or not self.login.has(run / RESULT):
+        if (folder / RESULT).is_dir() or run / RESULT not in there:
             return
         partial = folder / f"{RESULT}.partial"
         self.login.pull(run / RESULT, partial)
