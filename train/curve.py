@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from train.state import Row
+from train.rows import COLUMNS, Row
 
-COLUMNS = ("step", "train_loss", "val_loss", "val_dE00", "lr")
 _TRAIN, _VAL, _BEST = "#8a6f4d", "#2f6f73", "#b3452c"
 
 
@@ -27,12 +26,19 @@ def write_csv(path: Path, curve: Sequence[Row]) -> None:
 
 
 def write_plot(path: Path, curve: Sequence[Row], *, best_step: int) -> None:
+    """Write the curve as a PNG, drawn as `draw_plot` says."""
+    path.write_bytes(draw_plot(curve, best_step=best_step))
+
+
+def draw_plot(curve: Sequence[Row], *, best_step: int) -> bytes:
     """Draw the losses above and the colour difference on the validation split below.
 
     Args:
-        path: PNG to write.
         curve: Rows of the run.
         best_step: Step whose weights were kept, marked by a line.
+
+    Returns:
+        A PNG; the same rows give the same bytes.
     """
     figure = Figure(figsize=(7.0, 6.0), layout="constrained")
     FigureCanvasAgg(figure)
@@ -49,7 +55,9 @@ def write_plot(path: Path, curve: Sequence[Row], *, best_step: int) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
     # Without metadata: the file then depends on the curve and matplotlib's drawing alone.
-    figure.savefig(path, format="png", dpi=120, metadata={"Software": None})
+    packed = io.BytesIO()
+    figure.savefig(packed, format="png", dpi=120, metadata={"Software": None})
+    return packed.getvalue()
 
 
 def _draw(axes: Axes, curve: Sequence[Row], *, column: str, label: str, colour: str) -> None:

@@ -16,8 +16,10 @@ from train.errors import DataError, StoppedError
 from train.export import Provenance, export_model
 from train.loop import Job, Progress, fit, learning_rate, to_partition
 from train.params import TrainParams
+from train.prints import Sheets, read_prints
 from train.progress import ProgressFile
 from train.resuming import resume
+from train.rows import replay
 from train.run import PROGRESS, RESULT, Run, read_identity
 from train.saving import Saver
 from train.state import TrainState, make_state
@@ -78,7 +80,13 @@ def _make_job(
     train, val = (
         hold(one, residence, device=device, ahead=params.ahead, stop=stop) for one in splits
     )
-    return Job(params, train, val, world, save=_leave_to_rank_0, report=report, stop=stop)
+    job = Job(params, train, val, world, save=_leave_to_rank_0, report=report, stop=stop)
+    return replace(job, show=_make_sheets(run, job).draw) if world.rank == 0 else job
+
+
+def _make_sheets(run: Run, job: Job) -> Sheets:
+    prints = [*read_prints(job.train, split="train"), *read_prints(job.val, split="val")]
+    return Sheets(run.folder, prints, short=run.params.input, report=job.report)
 
 
 def _train(run: Run, job: Job) -> bool:
@@ -89,6 +97,8 @@ def _train(run: Run, job: Job) -> bool:
     # Before the first step the network adds nothing: this is the table's own score.
     score = validate(state.model, job.val, short=params.input, beta=params.huber_beta, world=world)
     resume(state, run, world=world, identity=identity, note=functools.partial(_note, job.report))
+    for row in replay(state.curve):  # the file of events may be new, and its readers too
+        job.report(row)
     facts = {**origin.samples, "processes": world.size, "device": device.type}
     facts["table_val_dE00"] = score.de00 if score else None
     job.report({"event": "start", "step": state.step, "of": params.steps, **facts})

@@ -20,8 +20,9 @@ from train.loss import huber_sum
 from train.model import slice_grid
 from train.params import TrainParams
 from train.partition import Partition, make_partition
+from train.rows import Row, to_event
 from train.saving import Save
-from train.state import Row, TrainState
+from train.state import TrainState
 from train.streaming.feed import Gathered
 from train.streaming.samples import Samples, Waits
 from train.validation import validate
@@ -46,6 +47,8 @@ class Job:
     report: Progress
     stop: Callable[[], bool]
     """Says whether this process was asked to stop."""
+    show: Callable[[TrainState], None] = lambda _: None
+    """Called on every rank after each validation; it changes nothing."""
 
 
 def learning_rate(step: int, params: TrainParams) -> float:
@@ -193,7 +196,7 @@ def fit(state: TrainState, job: Job) -> bool:
     params, world = job.params, job.world
     partition = to_partition(job)
     how, network = describe(state, params), spread(state, job)
-    desk = _Desk(state, job)
+    desk = _Desk(state, job, batch=partition.batch)
     steps = range(state.step, params.steps)
     with job.train.read_steps(partition, steps, rank=world.rank, world_size=world.size) as feed:
         for step in steps:
@@ -218,17 +221,20 @@ def fit(state: TrainState, job: Job) -> bool:
                 job.save(state, final=desk.stopping or state.step == params.steps)
             if desk.stopping and state.step < params.steps:
                 return False
+    if not steps:  # it goes on behind its last validation, maybe in a folder without its pictures
+        job.show(state)
     return True
 
 
 class _Desk:
     """Reads of each step when the next is queued, so that a GPU is never left without work."""
 
-    def __init__(self, state: TrainState, job: Job) -> None:
+    def __init__(self, state: TrainState, job: Job, *, batch: int) -> None:
         self.stopping = False
-        self._state, self._job = state, job
+        self._state, self._job, self._batch = state, job, batch
         self._unread: Verdict | None = None
-        self._waits, self._reported = Waits(job.train, job.val), time.monotonic()
+        self._waits = Waits(job.train, job.val)
+        self._reported, self._reported_step = time.monotonic(), state.step
 
     def take(self, verdict: Verdict) -> None:
         """Read the verdict on the step before, and keep this one."""
@@ -247,8 +253,11 @@ class _Desk:
         self._unread = None
 
     def _report(self, step: int, loss: float) -> None:
-        if self._job.world.rank == 0 and time.monotonic() - self._reported > 1:
-            self._reported = time.monotonic()
+        now = time.monotonic()
+        passed_s = now - self._reported
+        if self._job.world.rank == 0 and passed_s > 1:
+            images = self._batch * (step - self._reported_step)
+            self._reported, self._reported_step = now, step
             self._job.report(
                 {
                     "event": "step",
@@ -256,8 +265,17 @@ class _Desk:
                     "of": self._job.params.steps,
                     "loss": loss,
                     "data_wait": self._waits.take_share(),
+                    "images_per_s": round(images / passed_s, 2),
+                    "gpu_gb": _measure_gpu(self._job.train.device),
                 }
             )
+
+
+def _measure_gpu(device: torch.device) -> float | None:
+    """Say how much memory this rank's tensors took at most, in 10^9 bytes; none on the CPU."""
+    if device.type != "cuda":
+        return None
+    return round(torch.cuda.max_memory_allocated(device) / 1e9, 3)
 
 
 def _agree(step: int, loss: Tensor, stop: bool, *, world: World) -> Verdict:
@@ -292,4 +310,5 @@ def _take_stock(state: TrainState, job: Job) -> None:
     state.curve.append(row)
     state.loss_sum, state.loss_steps = 0.0, 0
     if job.world.rank == 0:
-        job.report({"event": "validation", **row, "best_step": state.best_step})
+        job.report(to_event(row, best_step=state.best_step))
+    job.show(state)

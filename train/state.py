@@ -11,11 +11,9 @@ from train.checkpoint import Checkpoint
 from train.errors import CheckpointError
 from train.model import UNet
 from train.params import TrainParams
+from train.rows import Row
 
 _BETAS = (0.9, 0.99)
-
-Row = dict[str, float | None]
-"""A row of the curve: step, train_loss, val_loss, val_dE00, lr."""
 
 
 @dataclass(slots=True)

@@ -72,13 +72,8 @@ def validate(
 def _score(
     model: UNet, gathered: Gathered, place: int, *, short: int, beta: float
 ) -> tuple[float, float]:
-    l_B1HW, ab_B2HW = _whole_picture(gathered, place, short=short)
-    height, width = l_B1HW.shape[-2:]
-    xfrac_BW, yfrac_BH = (
-        ((torch.arange(side, device=l_B1HW.device) + 0.5) / side)[None] for side in (width, height)
-    )
-    grid = model(to_picture(l_B1HW, xfrac_BW, yfrac_BH))
-    found_B2HW = slice_grid(grid, l_B1HW, yfrac_BH=yfrac_BH, table_RK2=model.table_RK2)
+    l_B1HW, ab_B2HW = to_whole(cut_valid(gathered, place), short=short)
+    found_B2HW = predict(model, l_B1HW, at_B1HW=l_B1HW)
     loss = huber_sum(found_B2HW, ab_B2HW, beta=beta).item()
     found, true = (
         torch.cat((l_B1HW, ab), dim=1)[0].permute(1, 2, 0).cpu().numpy()
@@ -87,10 +82,47 @@ def _score(
     return loss, to_de00(found, true)
 
 
-def _whole_picture(gathered: Gathered, place: int, *, short: int) -> tuple[Tensor, Tensor]:
+def predict(model: UNet, l_B1HW: Tensor, *, at_B1HW: Tensor) -> Tensor:
+    """Let a model colour whole pictures.
+
+    Args:
+        model: Weights.
+        l_B1HW: Lightness that the network sees, float32, 0..100, sides multiples of 16.
+        at_B1HW: Lightness of the same pictures at the size that is wanted; may be the same.
+
+    Returns:
+        Colours ab of `at_B1HW`, shape (B, 2, H, W), float32, Lab units.
+    """
+    yfrac_BH, xfrac_BW = (_place(side, l_B1HW) for side in l_B1HW.shape[-2:])
+    grid = model(to_picture(l_B1HW, xfrac_BW, yfrac_BH))
+    at_BH = _place(at_B1HW.shape[-2], at_B1HW)
+    return slice_grid(grid, at_B1HW, yfrac_BH=at_BH, table_RK2=model.table_RK2)
+
+
+def _place(side: int, like: Tensor) -> Tensor:
+    """Say where the centres of pixels lie along a side: 0 at its beginning, 1 at its end."""
+    return ((torch.arange(side, device=like.device) + 0.5) / side)[None]
+
+
+def cut_valid(gathered: Gathered, place: int) -> Tensor:
+    """Cut a sample down to its picture: uint8, shape (1, H, W, 3)."""
     top, left, bottom, right = gathered.valid_B4[place].tolist()
-    l_B1HW, ab_B2HW = to_lab(gathered.lab_BSS3[place : place + 1, top:bottom, left:right])
-    size = find_input_size(bottom - top, right - left, short=short)
+    return gathered.lab_BSS3[place : place + 1, top:bottom, left:right]
+
+
+def to_whole(lab_BHW3: Tensor, *, short: int) -> tuple[Tensor, Tensor]:
+    """Bring whole pictures to the size at which the network sees them.
+
+    Args:
+        lab_BHW3: Lab as in a shard, uint8.
+        short: Shorter side at the network's input, in pixels.
+
+    Returns:
+        Lightness (B, 1, h, w) and colours (B, 2, h, w), float32, Lab units.
+    """
+    height, width = lab_BHW3.shape[1:3]
+    l_B1HW, ab_B2HW = to_lab(lab_BHW3)
+    size = find_input_size(height, width, short=short)
     resized = functional.interpolate(
         torch.cat((l_B1HW, ab_B2HW), dim=1), size=size, mode="bilinear", antialias=True
     )

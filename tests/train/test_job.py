@@ -102,6 +102,23 @@ def test_the_same_run_gives_the_same_bytes_stopped_or_not(make_run: Any) -> None
         assert left.read_bytes() == right.read_bytes(), name
 
 
+def test_a_run_that_goes_on_in_a_new_folder_tells_of_its_earlier_rows_again(make_run: Any) -> None:
+    run = make_run("run")
+    asked = iter([False, False, True, False])
+    assert not train_run(run, ALONE, stop=lambda: next(asked))
+    first = [event for event in read_events(run) if event["event"] == "validation"]
+    (run.folder / "progress.jsonl").unlink()
+    assert train_run(run, ALONE, stop=lambda: False)
+    told = [event for event in read_events(run) if event["event"] in ("validation", "start")]
+    assert [(event["event"], event["step"]) for event in told] == [
+        ("validation", 2),
+        ("validation", 4),
+        ("start", 4),
+        ("validation", 6),
+    ]
+    assert told[:2] == first
+
+
 def test_a_rank_that_stops_while_it_waits_for_samples_ends_in_order(
     make_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

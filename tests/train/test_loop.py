@@ -1,6 +1,8 @@
+import itertools
 import math
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -230,6 +232,20 @@ def test_the_best_average_is_kept_and_the_curve_has_a_row_for_each_validation(
     assert state.best_de00 == min(row["val_dE00"] or math.inf for row in state.curve)
     assert (desk.saved, desk.final) == ([2, 4, 5], [False, False, True])
     assert [event["event"] for event in desk.events][-1] == "validation"
+
+
+def test_steps_are_reported_with_the_images_that_all_ranks_saw_in_a_second(
+    make_params: MakeParams, splits: tuple[Samples, Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count(step=0.75)  # once at the beginning, then at each step
+    clock = SimpleNamespace(monotonic=lambda: next(ticks))
+    monkeypatch.setattr("train.loop.time", clock)
+    desk, params = Desk(), make_params(steps=6, batch=4, validate_every=100)
+    fit(make_state(params, make_table(splits[0]), device=CPU), desk.job(params, splits))
+    told = [event for event in desk.events if event["event"] == "step"]
+    assert [event["step"] for event in told] == [2, 4, 6]
+    assert all(event["images_per_s"] == round(2 * 4 / 1.5, 2) for event in told)
+    assert all(event["gpu_gb"] is None for event in told)
 
 
 def test_without_a_validation_split_no_weights_are_the_best(
