@@ -45,6 +45,10 @@ class JobLeftError(ClusterError):
     """SLURM does not answer, and a job may go on that nobody waits for any more."""
 
 
+class TrackingError(FlowsError):
+    """A tracker that the settings ask for is missing, or has no login."""
+
+
 class PlotsError(FlowsError):
     """DVC's plots cannot be drawn."""
 

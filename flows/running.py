@@ -81,6 +81,10 @@ def _check(stage: Stage, project: Project, params: Params) -> None:
         announce(project, params)
         if runs_elsewhere(params):
             check_replica(absolute_images(project, params.replica))
+    if stage.name == "train":
+        from flows.tracking.wandb_run import check_wandb
+
+        check_wandb(params.train.wandb)
     for folder in (project.data, project.state):
         check_writable(folder)
 

@@ -73,7 +73,12 @@ STAGES = (
         "Write LAB samples into WebDataset shards.",
         ("preprocess.composition", "preprocess.released", "preprocess.shards"),
     ),
-    Stage("train", "flows.training:train", "Train the model on the shards.", ("train.__main__",)),
+    Stage(
+        "train",
+        "flows.training:train",
+        "Train the model on the shards.",
+        ("flows.tracking.live", "train.__main__"),
+    ),
     Stage(
         "evaluate",
         "flows.training:evaluate",

@@ -3,7 +3,8 @@
 import json
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,12 @@ from flows.errors import JobLeftError
 from flows.inputs import find_inputs_from
 from flows.params import Params
 from flows.project import Project
+from flows.tracking.board import Board
+from flows.tracking.live import write_live
+from flows.tracking.trackers import LIVE, open_trackers
 from flows.watch import or_cancelled, watch_run
 from train.launch import launch_local
+from train.params import TrainParams
 from train.run import RESULT, prepare_run, read_run
 
 
@@ -40,6 +45,8 @@ def train(
                 raise exc.__cause__ from None  # its job may go on: it must not pass for cancelled
             raise
         model = project.data / "model"
+        # First, for the result tells the next run that there is nothing to train.
+        write_live(run, project.data / LIVE)
         collect(run, model)
         # The model is there: its checkpoints have done their work.
         forget()
@@ -79,34 +86,49 @@ def _run_job(
     """
     log = get_run_logger()
     inputs = find_inputs_from(project, params, resume=resume, allow=allow, tell=log.warning)
-    cancelled = threading.Event()
-    with (
-        progress("train") as show,
-        watch_run(stop=cancelled.set, publish=lambda: None),
-    ):
-
-        def on_progress(event: dict[str, Any]) -> None:
-            log.info(say_event(event))
-            if "step" in event:
-                show(event["step"] / params.train.steps)
-
-        if params.train.runner == "slurm":
-            job = describe_job(params.train, inputs=inputs, state=project.state)
-            place = find_place(params.train.slurm, state=project.state)
-            watcher = Watcher(on_progress=on_progress, say=log.info, stopped=cancelled.is_set)
-            run = train_on_cluster(job, params.train, inputs=inputs, place=place, watcher=watcher)
-            return run, lambda: place.forget(job)
-        run = project.state / "runs" / "train"
-        root = project.state / "checkpoints"
-        prepare_run(run, params.train, inputs=inputs, checkpoints_root=root)
+    if params.train.runner == "slurm":
+        job = describe_job(params.train, inputs=inputs, state=project.state)
+        place = find_place(params.train.slurm, state=project.state)
+        run = place.here(job.run)
+        with _followed(project, params.train, key=job.key, run=run) as watcher:
+            train_on_cluster(job, params.train, inputs=inputs, place=place, watcher=watcher)
+        return run, lambda: place.forget(job)
+    run = project.state / "runs" / "train"
+    root = project.state / "checkpoints"
+    prepare_run(run, params.train, inputs=inputs, checkpoints_root=root)
+    key = read_run(run).checkpoints.name
+    with _followed(project, params.train, key=key, run=run) as watcher:
         launch_local(
             run,
             processes=params.train.processes,
             threads=params.train.threads,
-            on_progress=on_progress,
-            stopped=cancelled.is_set,
+            on_progress=watcher.on_progress,
+            stopped=watcher.stopped,
         )
-        return run, lambda: shutil.rmtree(read_run(run).checkpoints)
+    return run, lambda: shutil.rmtree(read_run(run).checkpoints)
+
+
+@contextmanager
+def _followed(project: Project, params: TrainParams, *, key: str, run: Path) -> Iterator[Watcher]:
+    """Show a run in the UI and to the trackers while the block lasts, and heed a Cancel."""
+    cancelled = threading.Event()
+    board = Board(steps=params.steps, batch=params.batch, run=run)
+    with progress("train") as show:
+
+        def publish() -> None:
+            show(board.share)
+            board.publish()
+
+        with (
+            watch_run(stop=cancelled.set, publish=publish),
+            open_trackers(project, params, key=key, run=run, board=board) as tell,
+        ):
+            yield Watcher(
+                on_progress=tell,
+                say=get_run_logger().info,
+                stopped=cancelled.is_set,
+                show=board.tell,
+            )
 
 
 @flow(name="evaluate", flow_run_name="evaluate")
@@ -127,16 +149,6 @@ def evaluate(root: str, settings: dict[str, Any]) -> str:
     publish_account(project, "evaluate", size=params.preprocess.size)
     publish_pictures("test", sorted((out / "pictures").glob("*.jpg")))
     return say_result(json.loads((out / "metrics.json").read_text("utf-8")))
-
-
-def say_event(event: dict[str, Any]) -> str:
-    """Say what the job reports, such as `validation: step 80, val_loss 2.53`."""
-    facts = [
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in event.items()
-        if name != "event" and value is not None
-    ]
-    return f"{event['event']}: {', '.join(facts)}"
 
 
 def say_model(record: dict[str, Any]) -> str:

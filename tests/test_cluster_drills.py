@@ -51,8 +51,10 @@ def words(*settings: str) -> list[str]:
 
 
 def read_model(checkout: Checkout) -> dict[str, bytes]:
-    model = checkout.data / "model"
-    return {path.name: path.read_bytes() for path in sorted(model.iterdir())}
+    """Read what the stage has written: the model, and DVCLive's files."""
+    folders = [checkout.data / "model", checkout.data / "live"]
+    paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(checkout.data).as_posix(): path.read_bytes() for path in paths}
 
 
 def start(checkout: Checkout, *settings: str) -> subprocess.Popen[str]:

@@ -209,6 +209,9 @@ class TrainParams(BaseModel, frozen=True, extra="forbid"):
     ahead: int = Field(ge=1, le=64)
     """Batches gathered ahead of the step."""
 
+    wandb: Literal["offline", "online"] | None
+    """Weights & Biases: `offline` keeps its files here, `online` sends them; null does without."""
+
     remote: RemoteParams
     """Shards that nodes stage from S3 or HTTP."""
 

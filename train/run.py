@@ -37,10 +37,10 @@ UNEXPECTED = 70
 WHERE_IT_RUNS = frozenset(
     {
         *("runner", "processes", "threads", "data", "residence", "read", "ahead", "remote"),
-        *("slurm", "keep"),
+        *("slurm", "keep", "wandb"),
     }
 )
-"""Settings that do not decide what is learned: where it runs, and where its data lie."""
+"""Settings that do not decide what is learned: where it runs, where its data lie, who is told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from flows.cluster.note import Note, read_note, write_note
 from flows.cluster.options import to_options
 from flows.cluster.place import Place
 from flows.cluster.script import render_script
-from flows.cluster.watching import PATIENCE_S, Watcher, pause, to_leaving, watch_job
+from flows.cluster.watching import PATIENCE_S, Watcher, pause, replay, to_leaving, watch_job
 from flows.errors import ClusterError
 from harvest.files import write_bytes
 from train.errors import TrainError
@@ -48,6 +48,7 @@ def train_on_cluster(
         note = _find_or_submit(job, params, inputs=inputs, place=place, watcher=watcher)
         if note is None:
             watcher.say(f"{job.name} is complete already, in {job.run}")
+            replay(place.here(job.run), watcher)
         else:
             watch_job(note, job.run, params.slurm, place=place, watcher=watcher)
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """Edge: a job that was submitted, looked at again and again until it has ended."""
 
+import contextlib
 import functools
 import time
 from collections.abc import Callable, Mapping
@@ -85,6 +86,17 @@ def watch_job(note: Note, run: Path, slurm: SlurmParams, *, place: Place, watche
         report()
 
 
+def replay(folder: Path, watcher: Watcher) -> None:
+    """Report a run that was through before anyone watched it.
+
+    Args:
+        folder: Its run folder, as it is seen from here.
+        watcher: Whom to tell.
+    """
+    with contextlib.suppress(FileNotFoundError), (folder / PROGRESS).open("rb") as stream:
+        _report(stream, watcher)
+
+
 def pause(seconds: float, watcher: Watcher, *, heard: bool, meanwhile: Callable[[], None]) -> None:
     """Wait until the next look at a job, or until a Cancel that was not heard yet."""
     deadline = time.monotonic() + seconds
@@ -94,20 +106,20 @@ def pause(seconds: float, watcher: Watcher, *, heard: bool, meanwhile: Callable[
 
 
 def to_facts(note: Note, now: JobState) -> dict[str, str]:
-    """List what a person wants to know of a job; what is not known is left out."""
+    """List what a person wants to know of a job; what is not known is ""."""
     waits = now.state == "PENDING"
-    facts = {
+    return {
         "job": f"{note.job} ({note.name})",
         "state": now.state,
         "reason": now.reason,
-        "expected to start" if waits else "started": now.start,
+        "expected to start": now.start if waits else "",
+        "started": "" if waits else now.start,
         "ends by": "" if waits or now.ended else now.end,
         "nodes": now.nodes,
         "queued again": "" if not now.restarts else f"{now.restarts} times",
         "exit code": "" if now.exit_code is None else str(now.exit_code),
         "log": note.log,
     }
-    return {name: value for name, value in facts.items() if value}
 
 
 def to_leaving(name: str, number: str | None, last: ClusterError) -> JobLeftError:

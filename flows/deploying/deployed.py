@@ -97,7 +97,12 @@ def run_step(words: Sequence[str], root: str, settings: Mapping[str, str]) -> No
     """Run one `dvc` command."""
     log = get_run_logger()
     run_dvc(
-        words, root=Path(root), run_name=str(flow_run.name), on_line=log.info, settings=settings
+        words,
+        root=Path(root),
+        run_name=str(flow_run.name),
+        run_id=str(flow_run.id),
+        on_line=log.info,
+        settings=settings,
     )
 
 

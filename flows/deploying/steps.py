@@ -17,6 +17,9 @@ from flows.server import TOKEN
 RUN = "PHOTOCHROM_RUN"
 """In a step's environment: the name of the deployed run, with which its stages' runs are tagged."""
 
+RUN_ID = "PHOTOCHROM_RUN_ID"
+"""Beside it: the deployed run's id, on whose page its training is shown too."""
+
 LAST_LINES = 12
 """Of a step that failed, in the run's message."""
 
@@ -52,6 +55,7 @@ def run_dvc(
     *,
     root: Path,
     run_name: str,
+    run_id: str,
     on_line: Callable[[str], None],
     settings: Mapping[str, str],
 ) -> None:
@@ -61,13 +65,14 @@ def run_dvc(
         words: Its arguments, such as `repro`, `shards`.
         root: The checkout.
         run_name: Of the deployed run.
+        run_id: Of the deployed run.
         on_line: Called with each line that DVC and the stages print.
         settings: Environment variables besides.
 
     Raises:
         StepError: If DVC or a stage fails; the message holds its last lines.
     """
-    environment = {**clean_environment(os.environ), RUN: run_name, **settings}
+    environment = {**clean_environment(os.environ), RUN: run_name, RUN_ID: run_id, **settings}
     while True:
         code, last = _run_once(words, root=root, environment=environment, on_line=on_line)
         if code == 0:

@@ -15,7 +15,7 @@ OUTS = {
     "crop": ("crops", "crops.parquet"),
     "pairs": ("pairs.parquet",),
     "shards": ("shards/{size}",),
-    "train": ("model",),
+    "train": ("live", "model"),
     "evaluate": ("evaluation",),
     "report": ("report.html",),
 }

@@ -163,6 +163,7 @@ def make_params() -> MakeParams:
             "residence": "auto",
             "read": "auto",
             "ahead": 2,
+            "wandb": None,
             "remote": REMOTE,
             "slurm": SLURM,
         }

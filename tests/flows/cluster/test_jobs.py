@@ -112,6 +112,7 @@ def test_a_job_that_ended_while_nobody_waited_is_not_submitted_again(
     for _ in range(2):
         train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     assert len(slurm.asked("sbatch")) == 1
+    assert told.events == [{"event": "step", "step": 1}] * 2  # whoever watches now hears it all
     shutil.rmtree(job.run / "result")  # collected
     train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     assert len(slurm.asked("sbatch")) == 2

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from flows.deploying import steps
-from flows.deploying.steps import OWN, RUN, clean_environment, run_dvc
+from flows.deploying.steps import OWN, RUN, RUN_ID, clean_environment, run_dvc
 from flows.errors import StepError
 from flows.server import TOKEN
 from tests.deploying import wait_for
@@ -23,7 +23,8 @@ from tests.pipeline import environment
 def repo(tmp_path: Path) -> Path:
     """A folder with one DVC stage, which sleeps as long as there is a file `hold`."""
     subprocess.run(["dvc", "init", "--no-scm", "-q"], cwd=tmp_path, env=environment(), check=True)
-    cmd = f"echo ${RUN} && touch began && while test -e hold; do sleep 0.1; done && touch out"
+    cmd = f"echo ${RUN} && echo ${RUN_ID} && touch began && "
+    cmd += "while test -e hold; do sleep 0.1; done && touch out"
     told = "trap 'echo int >how; exit 1' INT; trap 'echo term >how; exit 1' TERM; "
     stages = {
         "heard": {"cmd": told + cmd},
@@ -36,7 +37,7 @@ def repo(tmp_path: Path) -> Path:
 
 def run(repo: Path, *words: str) -> list[str]:
     lines: list[str] = []
-    run_dvc(words, root=repo, run_name="run 1", on_line=lines.append, settings={})
+    run_dvc(words, root=repo, run_name="run 1", run_id="1-2", on_line=lines.append, settings={})
     return lines
 
 
@@ -51,7 +52,7 @@ def sleepers(repo: Path) -> list[psutil.Process]:
 def test_its_lines_come_as_they_are_printed(repo: Path) -> None:
     lines = run(repo, "repro", "slow")
     assert "Running stage 'slow':" in lines
-    assert "run 1" in lines
+    assert {"run 1", "1-2"} <= set(lines)
 
 
 def test_a_failure_holds_its_last_lines(repo: Path) -> None:
@@ -69,7 +70,14 @@ def call_off(repo: Path, stage: str) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_dvc(["repro", stage], root=repo, run_name="run 1", on_line=stop, settings={})
+        run_dvc(
+            ["repro", stage],
+            root=repo,
+            run_name="run 1",
+            run_id="1-2",
+            on_line=stop,
+            settings={},
+        )
 
 
 def test_an_exception_ends_all_that_it_has_started(repo: Path) -> None:
@@ -81,8 +89,8 @@ def test_a_kill_of_the_run_ends_all_that_it_has_started(repo: Path) -> None:
     (repo / "hold").touch()
     code = (
         "from pathlib import Path; from flows.deploying.steps import run_dvc;"
-        f"run_dvc(['repro', 'slow'], root=Path({str(repo)!r}), run_name='', on_line=print,"
-        "settings={})"
+        f"run_dvc(['repro', 'slow'], root=Path({str(repo)!r}), run_name='', run_id='',"
+        "on_line=print, settings={})"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL) as process:
         wait_for((repo / "began").exists)
@@ -117,7 +125,13 @@ def test_it_waits_for_another_dvc_at_the_same_files(
         thread = threading.Thread(
             target=run_dvc,
             args=(words,),
-            kwargs={"root": repo, "run_name": "run 1", "on_line": hear, "settings": {}},
+            kwargs={
+                "root": repo,
+                "run_name": "run 1",
+                "run_id": "1-2",
+                "on_line": hear,
+                "settings": {},
+            },
         )
         thread.start()
         thread.join(60)
