@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from train.augment import Augmentation, Batch, make_batch
-from train.errors import StoppedError, TrainError
+from train.errors import StoppedError
 from train.loss import huber_sum
 from train.model import slice_grid
 from train.params import TrainParams
@@ -26,6 +26,7 @@ from train.state import TrainState
 from train.streaming.feed import Gathered
 from train.streaming.samples import Samples, Waits
 from train.validation import validate
+from train.verdict import Verdict, agree
 from train.world import World
 
 CLIP_NORM = 1.0
@@ -84,7 +85,8 @@ def spread(state: TrainState, job: Job) -> nn.Module:
     network = DistributedDataParallel(
         state.model,
         device_ids=[device] if device.type == "cuda" else None,
-        broadcast_buffers=False,
+        # The table is the one buffer, and the same on every rank.
+        forward_sync_buffers=False,
     )
     picture_B3HW = torch.zeros((1, 3, side, side), device=device)
     keep_BC = torch.ones((1, state.model.channels), device=device)
@@ -115,31 +117,6 @@ def to_batch(gathered: Gathered, *, epoch: int, how: Augmentation) -> Batch:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the ranks say of a step, on its way from the device."""
-
-    step: int
-    """Counted from 0."""
-    both: Tensor
-    """Mean loss over the global batch before the step, and how many ranks are to stop."""
-    copied: torch.cuda.Event | None
-    """Says when they are there; they are where there is none."""
-
-    def read(self) -> tuple[float, bool]:
-        """Wait for the step, and return its loss and whether any rank was asked to stop.
-
-        Raises:
-            TrainError: If the loss is not finite.
-        """
-        if self.copied is not None:
-            self.copied.synchronize()
-        loss, stops = self.both.tolist()
-        if not math.isfinite(loss):
-            raise TrainError(f"step {self.step}: the loss is {loss}; lower train.lr")
-        return loss, stops > 0
-
-
 def train_step(
     state: TrainState, batch: Batch, *, network: nn.Module, job: Job, global_batch: int
 ) -> Verdict:
@@ -166,7 +143,7 @@ def train_step(
     loss = huber_sum(ab_B2HW, batch.ab_B2HW, beta=params.huber_beta) / global_batch
     # DDP takes the mean over ranks, and the loss is already a part of the global batch's mean.
     (loss * world.size).backward()  # type: ignore[no-untyped-call]
-    verdict = _agree(state.step, loss.detach(), job.stop(), world=world)
+    verdict = agree(state.step, loss.detach(), job.stop(), world=world)
     nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
     optimizer.step()
     state.step += 1
@@ -276,19 +253,6 @@ def _measure_gpu(device: torch.device) -> float | None:
     if device.type != "cuda":
         return None
     return round(torch.cuda.max_memory_allocated(device) / 1e9, 3)
-
-
-def _agree(step: int, loss: Tensor, stop: bool, *, world: World) -> Verdict:
-    """Add the loss over ranks, and let the wish of one to stop be the wish of all."""
-    both = torch.stack((loss, torch.full_like(loss, float(stop))))
-    world.add(both)
-    if both.device.type != "cuda":
-        return Verdict(step=step, both=both, copied=None)
-    there = torch.empty_like(both, device="cpu", pin_memory=True)
-    there.copy_(both, non_blocking=True)
-    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    copied.record(torch.cuda.current_stream(both.device))
-    return Verdict(step=step, both=there, copied=copied)
 
 
 def _take_stock(state: TrainState, job: Job) -> None:
