@@ -174,7 +174,7 @@ def _make_saver(run: Run, job: Job, identity: Mapping[str, Any]) -> Saver:
     }
 
     def describe(step: int) -> dict[str, Any]:
-        # All functions of the step: written down for who reads it, and held against the settings.
+        # All functions of the step, written down for whoever reads it.
         epoch, place = divmod(step, partition.steps_per_epoch)
         rate = learning_rate(step, params) if step < params.steps else None
         return fixed | {

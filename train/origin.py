@@ -75,7 +75,8 @@ def check_match(
     """
     differences = compare(saved, present)
     if wrong := refused(differences, allowed):
-        options = " ".join(f"--allow {one.key}" for one in wrong)
+        keys = {*allowed, *(one.key for one in wrong)}
+        options = " ".join(f"--allow {key}" for key in sorted(keys))
         raise CheckpointError(
             f"{path}: saved by a run that differs from this one in\n"
             + "".join(f"  {one}\n" for one in wrong)

@@ -7,6 +7,7 @@ the one before is still being written waits for that, so that at most one copy i
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -23,6 +24,17 @@ class Save(Protocol):
 
     def __call__(self, state: TrainState, *, final: bool) -> None:
         """Save a state; where it is final, and no step comes after it, be done on return."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A save that was asked for."""
+
+    step: int
+    began: float
+    """When, by the monotonic clock."""
+    paused_s: float | None
+    """How long training stood still for it; none where it does so until it is written."""
 
 
 class Saver:
@@ -74,10 +86,8 @@ class Saver:
         packed = pack(state)
         snapshot = self._block.take(packed.tensors)
         facts = packed.facts | self._describe(state.step)
-        paused_s = time.monotonic() - began
-        self._writing = self._pool.submit(
-            self._write, snapshot, facts, step=state.step, paused_s=None if final else paused_s
-        )
+        call = _Call(state.step, began, None if final else time.monotonic() - began)
+        self._writing = self._pool.submit(self._write, snapshot, facts, call)
         if final:
             self._wait()
 
@@ -87,22 +97,20 @@ class Saver:
             writing, self._writing = self._writing, None
             writing.result()
 
-    def _write(
-        self, snapshot: Snapshot, facts: dict[str, Any], *, step: int, paused_s: float | None
-    ) -> None:
+    def _write(self, snapshot: Snapshot, facts: dict[str, Any], call: _Call) -> None:
         began = time.monotonic()
         try:
-            checkpoint = Checkpoint(step, snapshot.wait(), facts)
+            checkpoint = Checkpoint(call.step, snapshot.wait(), facts)
             write_checkpoint(self._folder, checkpoint, keep=self._keep)
         except CheckpointError as exc:
-            if paused_s is None:
+            if call.paused_s is None:
                 raise
             self._report({"event": "note", "message": self._excuse(exc)})
             return
-        self._saved = step
-        took_s = time.monotonic() - began
-        paused_s = took_s if paused_s is None else paused_s
-        self._report({"event": "saved", "step": step, "paused_s": paused_s, "took_s": took_s})
+        self._saved, ended = call.step, time.monotonic()
+        paused_s = ended - call.began if call.paused_s is None else call.paused_s
+        times = {"paused_s": paused_s, "took_s": ended - began}
+        self._report({"event": "saved", "step": call.step, **times})
 
     def _excuse(self, exc: CheckpointError) -> str:
         last = last_step(self._folder)

@@ -3,6 +3,7 @@
 import io
 import tarfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from preprocess.index import describe_shard, to_index, write_index
 from preprocess.samples import Sample, SampleInfo, to_members
+from train.origin import find_start
 from train.params import TrainParams
-from train.run import Inputs
+from train.run import Inputs, Run, prepare_run, read_run
 
 SIZE = 64
 
@@ -48,6 +50,8 @@ REMOTE: dict[str, object] = {"url": None, "folder": None, "gb": 1, "wait_s": 1}
 
 MakeShards = Callable[..., Path]
 MakeParams = Callable[..., TrainParams]
+Prepare = Callable[..., Run]
+"""Takes a run's name, what it starts from, what it reads, and settings that change."""
 
 
 def make_picture(number: int, *, height: int, width: int) -> NDArray[np.uint8]:
@@ -168,5 +172,34 @@ def make_params() -> MakeParams:
             "slurm": SLURM,
         }
         return TrainParams.model_validate(settings | changed)
+
+    return make
+
+
+@pytest.fixture
+def inputs(make_shards: MakeShards) -> Inputs:
+    """Toy shards, nine samples to train on."""
+    return to_inputs(make_shards(train=[5, 4], val=[3]))
+
+
+@pytest.fixture
+def prepare(make_params: MakeParams, inputs: Inputs, tmp_path: Path) -> Prepare:
+    """Prepare a run of a name, afresh or from a checkpoint."""
+
+    def make(
+        name: str = "run",
+        *,
+        resume: Path | None = None,
+        allow: tuple[str, ...] = (),
+        reads: Inputs = inputs,
+        **changed: Any,
+    ) -> Run:
+        params = make_params(**changed)
+        if resume is not None:
+            start = find_start(resume, params, inputs=reads, allowed=allow, tell=pytest.fail)
+            reads = replace(reads, start=start)
+        root = tmp_path / f"checkpoints-{name}"
+        prepare_run(tmp_path / name, params, inputs=reads, checkpoints_root=root)
+        return read_run(tmp_path / name)
 
     return make

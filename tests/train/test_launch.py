@@ -55,7 +55,8 @@ def test_two_processes_go_on_where_one_stopped_and_learn_what_it_would_have(
     assert not train_run(two, ALONE, stop=lambda: True)
     events: list[dict[str, Any]] = []
     launch_local(two.folder, processes=2, threads=1, on_progress=events.append)
-    assert [event["event"] for event in events[:3]] == ["note", "note", "start"]
+    kinds = [event["event"] for event in events[:4]]
+    assert kinds == ["note", "note", "validation", "start"]
     assert events[-1]["event"] == "done"
     assert "held on the device" in events[0]["message"]
     assert "each of 2 processes" in events[0]["message"]
@@ -63,7 +64,7 @@ def test_two_processes_go_on_where_one_stopped_and_learn_what_it_would_have(
         "step 2 was saved by a world of 1 (cpu), and goes on in one of 2 (cpu): equal within "
         "rounding, not bit for bit"
     )
-    assert (events[2]["processes"], events[2]["step"]) == (2, 2)
+    assert (events[3]["processes"], events[3]["step"]) == (2, 2)
     assert 0 <= events[-1]["data_wait"] <= 1
     curves = [(run.folder / "result" / "curve.csv").read_text().split() for run in (one, two)]
     for left, right in zip(*curves, strict=True):

@@ -162,7 +162,7 @@ def test_a_final_save_is_on_the_disk_when_it_returns(
         assert read_last(tmp_path).step == 1
         (event,) = events
         assert (event["event"], event["step"]) == ("saved", 1)
-        assert event["paused_s"] == event["took_s"] > 0
+        assert event["paused_s"] >= event["took_s"] > 0
 
 
 def test_a_step_is_not_saved_twice(
