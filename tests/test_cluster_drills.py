@@ -123,7 +123,7 @@ def test_a_job_that_fails_is_reported_with_the_end_of_its_log(project: Checkout)
     finally:
         gone.write_bytes(kept)
     assert done.returncode == 1
-    assert re.search(r"job \d+ \(photochrom-\w{16}\) ended as FAILED, exit code 1", done.stderr)
+    assert re.search(r"job \d+ \(photochrom-\w{16}\) ended as FAILED, exit code \d+", done.stderr)
     assert "train-000000.tar" in done.stderr
     assert "photochrom shards" in done.stderr
 
@@ -180,9 +180,23 @@ def test_control_c_ends_the_job(project: Checkout) -> None:
     assert job in find_jobs("cancelled")
 
 
+def test_an_array_of_seeds_learns_what_each_alone_would(project: Checkout) -> None:
+    said = project.run("seeds", "7-8", *words(*SLURM))
+    assert said.count("submitted as job") == 2
+    wait_for(lambda: not find_jobs("running,pending,completing"))
+    before = find_jobs()
+    assert "2 seeds of one setting" in project.run("jobs")
+    project.run("train", *words(*SLURM, "train.seed=8"))
+    assert find_jobs() == before
+    found = read_model(project)
+    project.run("train", *words("train.processes=4", "train.seed=8"))
+    assert found == read_model(project)
+
+
 def test_a_job_near_its_limit_saves_and_the_next_run_goes_on(project: Checkout) -> None:
     # SLURM tells a job up to a minute early: between 30 and 90 s after its start.
     limits = ("train.slurm.time_limit_min=2", "train.slurm.signal_lead_s=30")
+    limits += ("train.slurm.requeue_limit=0",)
     settings = (*SLURM, *LONG, *limits, "train.seed=4")
     done = project.call("photochrom", "train", *project.overrides(), *words(*settings))
     assert done.returncode == 1
