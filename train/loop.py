@@ -27,7 +27,7 @@ from train.streaming.feed import Gathered
 from train.streaming.samples import Samples, Waits
 from train.validation import validate
 from train.verdict import Verdict, agree
-from train.world import World
+from train.world import World, measure_gpu
 
 CLIP_NORM = 1.0
 """Largest norm of a step's gradient."""
@@ -235,24 +235,10 @@ class _Desk:
         if self._job.world.rank == 0 and passed_s > 1:
             images = self._batch * (step - self._reported_step)
             self._reported, self._reported_step = now, step
-            self._job.report(
-                {
-                    "event": "step",
-                    "step": step,
-                    "of": self._job.params.steps,
-                    "loss": loss,
-                    "data_wait": self._waits.take_share(),
-                    "images_per_s": round(images / passed_s, 2),
-                    "gpu_gb": _measure_gpu(self._job.train.device),
-                }
-            )
-
-
-def _measure_gpu(device: torch.device) -> float | None:
-    """Say how much memory this rank's tensors took at most, in 10^9 bytes; none on the CPU."""
-    if device.type != "cuda":
-        return None
-    return round(torch.cuda.max_memory_allocated(device) / 1e9, 3)
+            told = {"event": "step", "step": step, "of": self._job.params.steps, "loss": loss}
+            told |= {"data_wait": self._waits.take_share()}
+            told |= {"images_per_s": round(images / passed_s, 2)}
+            self._job.report(told | {"gpu_gb": measure_gpu(self._job.train.device)})
 
 
 def _take_stock(state: TrainState, job: Job) -> None:

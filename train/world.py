@@ -138,3 +138,10 @@ def connected(world: World, device: torch.device, *, wait_s: float) -> Iterator[
         yield
     finally:
         distributed.destroy_process_group()
+
+
+def measure_gpu(device: torch.device) -> float | None:
+    """Say how much memory this process's tensors took at most, in 10^9 bytes; none on the CPU."""
+    if device.type != "cuda":
+        return None
+    return round(torch.cuda.max_memory_allocated(device) / 1e9, 3)

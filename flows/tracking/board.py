@@ -192,14 +192,17 @@ def _find(client: SyncPrefectClient, key: str, run: UUID) -> UUID | None:
 
 
 def _replace(standing: Standing, name: str, event: Event) -> Standing:
+    """Put what was just heard into what was heard before."""
     heard: dict[str, Any] = {
         "start": standing.start,
         "step": standing.step,
         "validation": standing.validation,
         "saved": standing.saved,
         "end": None,  # whatever comes after an end, the run goes on
-        name: event,
     }
+    if name == "start":  # from a checkpoint: what came behind that will come again
+        heard = {kind: one for kind, one in heard.items() if one and one["step"] <= event["step"]}
+    heard[name] = event
     return Standing(steps=standing.steps, batch=standing.batch, **heard)
 
 

@@ -189,6 +189,18 @@ def test_the_table_says_where_a_run_stands() -> None:
     ]
 
 
+def test_a_job_that_goes_on_from_a_checkpoint_stands_where_that_was(
+    board: Board, server: Server
+) -> None:
+    board.take(make_event(80, 5.0))
+    board.take(STEP | {"step": 158})
+    board.take(START | {"step": 80})
+    board.publish()
+    table = server.find(TABLE)[0]
+    assert "| step | 80 of 640 |" in table
+    assert "(best at step 80)" in table
+
+
 def test_a_run_that_has_ended_and_goes_on_is_no_longer_at_its_end(
     board: Board, server: Server
 ) -> None:

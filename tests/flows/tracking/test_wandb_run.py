@@ -12,6 +12,7 @@ from flows.errors import TrackingError
 from flows.tracking import wandb_run
 from flows.tracking.wandb_run import WandbRun, check_wandb
 from tests.flows.tracking.test_live import make_event, make_pictures
+from tests.pipeline import make_project
 from tests.train.conftest import MakeParams, make_params
 from train.pictures import write_picture
 
@@ -92,3 +93,15 @@ def test_without_a_login_online_is_refused_and_nobody_is_asked(
     check_wandb("offline")
     with pytest.raises(TrackingError, match=r"expected a login .* set WANDB_API_KEY"):
         check_wandb("online")
+
+
+def test_a_training_that_may_not_be_told_of_does_not_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    project = make_project(tmp_path / "project", "train.wandb=online")
+    done = project.call("photochrom", "train", *project.overrides())
+    assert done.returncode == 1
+    assert done.stderr.startswith("photochrom: train.wandb is online: expected a login")
+    assert not (project.root / ".photochrom").exists()
