@@ -196,8 +196,7 @@ def test_an_array_of_seeds_learns_what_each_alone_would(project: Checkout) -> No
 def test_a_job_near_its_limit_saves_and_the_next_run_goes_on(project: Checkout) -> None:
     # SLURM tells a job up to a minute early: between 30 and 90 s after its start.
     limits = ("train.slurm.time_limit_min=2", "train.slurm.signal_lead_s=30")
-    limits += ("train.slurm.requeue_limit=0",)
-    settings = (*SLURM, *LONG, *limits, "train.seed=4")
+    settings = (*SLURM, *LONG, *limits, "train.slurm.requeue_limit=0", "train.seed=4")
     done = project.call("photochrom", "train", *project.overrides(), *words(*settings))
     assert done.returncode == 1
     assert "saved its state; run it again" in done.stderr
