@@ -18,6 +18,7 @@ import yaml
 
 from flows.deploying.processes import find_family
 from tests.pipeline import ROOT, environment
+from tests.train.conftest import write_shards
 
 T = TypeVar("T")
 
@@ -141,6 +142,31 @@ def change(house: House, section: str, **settings: object) -> None:
     params = yaml.safe_load(path.read_text())
     params[section] |= settings
     path.write_text(yaml.safe_dump(params))
+
+
+TRAIN_STAGE = {
+    "cmd": "photochrom train",
+    "deps": ["data/shards/64"],
+    "outs": ["data/live", "data/model"],
+}
+
+
+def make_training_house(root: Path, settings: Mapping[str, str], **train: object) -> House:
+    """Make a small checkout that has toy shards, and the stage that trains on them.
+
+    Args:
+        root: Its folder.
+        settings: Environment of every command.
+        train: What is other than in params.yaml.
+    """
+    house = make_house(root, **settings)
+    small = {"input": 32, "steps": 60, "validate_every": 10, "threads": 1}
+    change(house, "preprocess", size=64)
+    change(house, "train", **small | train)
+    change(house, "flows", train={"retries": 0, "retry_delay_s": 1, "timeout_s": 600})
+    (house.root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"train": TRAIN_STAGE}}))
+    write_shards(house.root / "data" / "shards" / "64", train=[20, 17], val=[6])
+    return house
 
 
 def wait_for(find: Callable[[], T], limit_s: float = LIMIT_S) -> T:

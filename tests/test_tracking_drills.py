@@ -6,32 +6,19 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 from playwright.sync_api import sync_playwright
 
 from flows.deploying.processes import find_family
-from tests.deploying import ENDED, House, change, make_house, wait_for
-from tests.train.conftest import write_shards
+from tests.deploying import ENDED, House, make_training_house, wait_for
 
 pytestmark = pytest.mark.drill
 
-SMALL = {"input": 32, "batch": 4, "steps": 60, "validate_every": 10, "threads": 1}
-STAGE = {
-    "cmd": "photochrom train",
-    "deps": ["data/shards/64"],
-    "outs": ["data/live", "data/model"],
-}
 KEYS = {"training", "live-curve", "live-pictures"}
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    house = make_house(tmp_path / "house")
-    change(house, "preprocess", size=64)
-    change(house, "train", **SMALL)
-    change(house, "flows", train={"retries": 0, "retry_delay_s": 1, "timeout_s": 600})
-    (house.root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"train": STAGE}}))
-    write_shards(house.root / "data" / "shards" / "64", train=[5, 4], val=[3])
+    house = make_training_house(tmp_path / "house", {}, batch=4)
     house.must("photochrom", "ui")
     token = house.record("workers")["token"]
     try:
