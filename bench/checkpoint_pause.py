@@ -23,11 +23,11 @@ from _stream_data import SIZE, make_data
 
 from flows.params import read_params
 from train.augment import Batch
-from train.checkpoint import write_checkpoint
+from train.checkpoints.checkpoint import write_checkpoint
+from train.checkpoints.saving import Saver
 from train.data import open_split
 from train.loop import Job, describe, to_batch, train_step
 from train.params import TrainParams
-from train.saving import Saver
 from train.state import TrainState, make_state, pack
 from train.streaming.samples import hold
 from train.table import fit_table

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flows.params import Params
 from flows.project import Project
-from train.origin import find_start
+from train.checkpoints.origin import find_start
 from train.run import Inputs
 
 

@@ -12,16 +12,16 @@ from typing import Any
 
 import torch
 
+from train.checkpoints.resuming import resume
+from train.checkpoints.saving import Saver
 from train.errors import DataError, StoppedError
 from train.export import Provenance, export_model
 from train.loop import Job, Progress, fit, learning_rate, to_partition
 from train.params import TrainParams
 from train.prints import Sheets, read_prints
 from train.progress import ProgressFile
-from train.resuming import resume
 from train.rows import replay
 from train.run import PROGRESS, RESULT, Run, read_identity
-from train.saving import Saver
 from train.state import TrainState, make_state
 from train.streaming.opening import Opened, open_inputs
 from train.streaming.residence import choose, measure_room

@@ -15,13 +15,13 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from train.augment import Augmentation, Batch, make_batch
+from train.checkpoints.saving import Save
 from train.errors import StoppedError
 from train.loss import huber_sum
 from train.model import slice_grid
 from train.params import TrainParams
 from train.partition import Partition, make_partition
 from train.rows import Row, to_event
-from train.saving import Save
 from train.state import TrainState
 from train.streaming.feed import Gathered
 from train.streaming.samples import Samples, Waits

@@ -45,7 +45,7 @@ WHERE_IT_RUNS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The checkpoint of another run that a run starts from; found by `train.origin`."""
+    """The checkpoint of another run that a run starts from; found by `train.checkpoints.origin`."""
 
     checkpoint: Path
     """Its folder; every process of the run sees the same path."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from train.checkpoint import Checkpoint
+from train.checkpoints.checkpoint import Checkpoint
 from train.errors import CheckpointError
 from train.model import UNet
 from train.params import TrainParams

@@ -10,9 +10,9 @@ from flows.params import read_params
 from flows.project import Project
 from tests.pipeline import make_project
 from tests.train.conftest import write_shards
+from train.checkpoints.stored import write_stored
 from train.errors import CheckpointError
 from train.run import read_identity
-from train.stored import write_stored
 
 
 def test_a_dry_run_prints_the_batch_script_and_writes_nothing(
@@ -26,7 +26,7 @@ def test_a_dry_run_prints_the_batch_script_and_writes_nothing(
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("#!/bin/bash\n#SBATCH --job-name=photochrom-")
     assert "\n#SBATCH --nodes=3\n" in done.stdout
-    assert f"-m train '{checkout.root}/.photochrom/runs/" in done.stdout
+    assert f"\nrun='{checkout.root}/.photochrom/runs/" in done.stdout
     assert sorted(path.name for path in checkout.root.iterdir()) == ["data", "params.yaml"]
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from preprocess.index import describe_shard, to_index, write_index
 from preprocess.samples import Sample, SampleInfo, to_members
-from train.origin import find_start
+from train.checkpoints.origin import find_start
 from train.params import TrainParams
 from train.run import Inputs, Run, prepare_run, read_run
 

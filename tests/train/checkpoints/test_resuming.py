@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from tests.disks import small_disk
+from tests.train.checkpoints.starting import ALONE, list_events, list_notes, read_weights, train
 from tests.train.conftest import MakeParams, Prepare
-from tests.train.starting import ALONE, list_events, list_notes, read_weights, train
-from train.checkpoint import Checkpoint, read_one, write_checkpoint
+from train.checkpoints.checkpoint import Checkpoint, read_one, write_checkpoint
+from train.checkpoints.resuming import resume
+from train.checkpoints.stored import find_stored
 from train.errors import CheckpointError
 from train.job import train_run
-from train.resuming import resume
 from train.run import Run
 from train.state import TrainState, make_state, pack, unpack
-from train.stored import find_stored
 from train.world import World
 
 pytestmark = pytest.mark.usefixtures("tiny_network")
@@ -80,7 +80,7 @@ def test_a_checkpoint_is_written_while_training_goes_on_and_holds_the_step_it_is
             later.set()
         return False
 
-    monkeypatch.setattr("train.saving.write_checkpoint", write)
+    monkeypatch.setattr("train.checkpoints.saving.write_checkpoint", write)
     assert train_run(slow, ALONE, stop=stop)
     for one, other in zip(*(find_stored(run.checkpoints) for run in (whole, slow)), strict=True):
         assert one.name == other.name
@@ -103,7 +103,7 @@ def test_a_disk_that_is_full_for_a_while_costs_a_checkpoint_and_nothing_else(
         with small_disk():
             write_checkpoint(folder, checkpoint, keep=keep)
 
-    monkeypatch.setattr("train.saving.write_checkpoint", write)
+    monkeypatch.setattr("train.checkpoints.saving.write_checkpoint", write)
     train(full)
     assert read_weights(full) == read_weights(whole)
     assert [path.name for path in sorted(full.checkpoints.iterdir())] == [
@@ -120,7 +120,7 @@ def test_a_disk_that_is_full_at_a_stop_is_an_error(
     def refuse(_: Path, checkpoint: Checkpoint, *, keep: int) -> None:
         raise CheckpointError(f"cannot save step {checkpoint.step}")
 
-    monkeypatch.setattr("train.saving.write_checkpoint", refuse)
+    monkeypatch.setattr("train.checkpoints.saving.write_checkpoint", refuse)
     with pytest.raises(CheckpointError, match="cannot save step 2"):
         train_run(prepare(), ALONE, stop=iter([False, True]).__next__)
 

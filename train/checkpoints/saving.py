@@ -12,11 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from train.checkpoint import Checkpoint, write_checkpoint
+from train.checkpoints.checkpoint import Checkpoint, write_checkpoint
+from train.checkpoints.snapshot import Block, Snapshot
+from train.checkpoints.stored import last_step
 from train.errors import CheckpointError
-from train.snapshot import Block, Snapshot
 from train.state import TrainState, measure, pack
-from train.stored import last_step
 
 
 class Save(Protocol):

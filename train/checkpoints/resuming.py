@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from train.checkpoint import DAMAGE, Checkpoint, read_checkpoint, read_one
+from train.checkpoints.checkpoint import DAMAGE, Checkpoint, read_checkpoint, read_one
+from train.checkpoints.matching import Difference
+from train.checkpoints.origin import check_match, check_step
+from train.checkpoints.stored import name_step
 from train.errors import CheckpointError
-from train.matching import Difference
-from train.origin import check_match, check_step
 from train.run import Run, Start
 from train.state import TrainState, unpack
-from train.stored import name_step
 from train.world import World
 
 OTHER_VALIDATION = frozenset({"shards", "size", "train.input"})

@@ -8,12 +8,14 @@ import torch
 
 from tests.disks import small_disk
 from tests.train.conftest import MakeParams
-from train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from train.checkpoints.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from train.checkpoints.saving import Saver
+from train.checkpoints.snapshot import Block
+from train.checkpoints.stored import find_stored
 from train.errors import CheckpointError
-from train.saving import Saver
-from train.snapshot import Block
 from train.state import TrainState, make_state, pack
-from train.stored import find_stored
+
+SAVING = "train.checkpoints.saving.write_checkpoint"
 
 pytestmark = pytest.mark.usefixtures("tiny_network")
 
@@ -38,7 +40,7 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     gate = Gate()
-    monkeypatch.setattr("train.saving.write_checkpoint", gate.write)
+    monkeypatch.setattr(SAVING, gate.write)
     return gate
 
 
@@ -105,7 +107,7 @@ def test_memory_for_copies_is_got_before_the_first_save(
     with saver:
         saver.prepare(state)
         saver._wait()
-        monkeypatch.setattr("train.snapshot.Block.prepare", refuse)
+        monkeypatch.setattr("train.checkpoints.snapshot.Block.prepare", refuse)
         saver.save(state, final=True)
     found = read_last(tmp_path).tensors
     packed = pack(state).tensors
@@ -194,7 +196,7 @@ def test_a_full_disk_leaves_nothing_half_written_and_the_next_save_tries_again(
     events: list[dict[str, Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("train.saving.write_checkpoint", write_to(lambda step: step in (1, 3)))
+    monkeypatch.setattr(SAVING, write_to(lambda step: step in (1, 3)))
     with saver:
         for _ in range(4):
             saver.save(state, final=False)
@@ -209,7 +211,7 @@ def test_a_full_disk_leaves_nothing_half_written_and_the_next_save_tries_again(
 def test_a_full_disk_at_a_stop_is_an_error(
     saver: Saver, state: TrainState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.saving.write_checkpoint", write_to(lambda step: step == 2))
+    monkeypatch.setattr(SAVING, write_to(lambda step: step == 2))
     with pytest.raises(CheckpointError, match="cannot save step 2"), saver:
         saver.save(state, final=False)
         train_on(state)

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from train.stored import find_stored, read_stored, say_passed_over, write_stored
+from train.checkpoints.stored import find_stored, read_stored, say_passed_over, write_stored
 
 DAMAGE = (OSError, ValueError, KeyError, TypeError, SafetensorError)
 """What reading a damaged checkpoint raises."""

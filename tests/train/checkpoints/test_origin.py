@@ -6,13 +6,19 @@ from typing import Any
 import pytest
 import torch
 
+from tests.train.checkpoints.starting import (
+    list_events,
+    list_notes,
+    read_record,
+    read_weights,
+    train,
+)
 from tests.train.conftest import MakeParams, MakeShards, Prepare, to_inputs
-from tests.train.starting import list_events, list_notes, read_record, read_weights, train
-from train.checkpoint import read_one, write_checkpoint
+from train.checkpoints.checkpoint import read_one, write_checkpoint
+from train.checkpoints.origin import find_start
+from train.checkpoints.stored import find_stored
 from train.errors import CheckpointError
-from train.origin import find_start
 from train.run import Inputs, run_key
-from train.stored import find_stored
 
 pytestmark = pytest.mark.usefixtures("tiny_network")
 

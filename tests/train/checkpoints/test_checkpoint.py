@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from train.checkpoints.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from train.checkpoints.stored import last_step, write_stored
 from train.errors import CheckpointError
-from train.stored import last_step, write_stored
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def make_checkpoint(step: int) -> Checkpoint:

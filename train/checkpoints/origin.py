@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from train.checkpoints.matching import Difference, compare, list_keys, refused
+from train.checkpoints.stored import Stored, find_stored, read_stored, say_passed_over
 from train.errors import CheckpointError
-from train.matching import Difference, compare, list_keys, refused
 from train.params import TrainParams
 from train.run import Inputs, Start, read_identity
-from train.stored import Stored, find_stored, read_stored, say_passed_over
 
 
 def find_start(

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from train.matching import compare, list_keys, refused
+from train.checkpoints.matching import compare, list_keys, refused
 
 RUN: dict[str, Any] = {
     "params": {"steps": 6, "lr": 0.002, "data": None},
