@@ -14,7 +14,7 @@ from prefect.exceptions import CancelledRun
 from flows.artifacts import publish_account, publish_pictures
 from flows.batches import progress
 from flows.cluster.describing import describe_job
-from flows.cluster.jobs import train_on_cluster
+from flows.cluster.jobs import check_alone, train_on_cluster
 from flows.cluster.place import find_place
 from flows.cluster.watching import Watcher
 from flows.errors import JobLeftError
@@ -97,6 +97,7 @@ def _run_job(
     root = project.state / "checkpoints"
     prepare_run(run, params.train, inputs=inputs, checkpoints_root=root)
     key = read_run(run).checkpoints.name
+    check_alone(run.with_name(key))
     with _followed(project, params.train, key=key, run=run) as watcher:
         launch_local(
             run,

@@ -66,6 +66,8 @@ def watch_run(*, stop: Callable[[], None], publish: Callable[[], None]) -> Itera
             step()
         except PASSING as exc:
             log.warning("The run's progress could not be shown, and is tried again: %s", exc)
+        except Exception:  # whatever it is, a Cancel must be heard still
+            log.exception("The run's progress could not be shown, and is tried again")
 
     def watch_on() -> None:
         while not ended.wait(TICK_S):

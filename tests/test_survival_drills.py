@@ -9,11 +9,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from flows.cluster.script import STALLED
@@ -116,12 +117,12 @@ class Running:
     def await_restart(self, count: int = 1) -> None:
         wait_for(lambda: int(self.fact("Restarts")) >= count)
 
-    def ranks(self) -> list[Any]:
-        return [
-            process
-            for process in self.site.cluster.processes()
-            if process.cmdline()[1:3] == ["-m", "train"]
-        ]
+    def ranks(self) -> list[psutil.Process]:
+        found = []
+        for process in self.site.cluster.processes():
+            with suppress(psutil.NoSuchProcess):
+                found += [process] if process.cmdline()[1:3] == ["-m", "train"] else []
+        return found
 
     def finish(self) -> str:
         """Wait for the command, which must succeed with the undisturbed model; return its log."""

@@ -14,14 +14,14 @@ import torch
 
 from train.checkpoints.resuming import resume
 from train.checkpoints.saving import Saver
-from train.errors import DataError, StoppedError
+from train.errors import DataError, StoppedError, TrainError
 from train.export import Provenance, export_model
 from train.loop import Job, Progress, fit, learning_rate, to_partition
 from train.params import TrainParams
 from train.prints import Sheets, read_prints
 from train.progress import ProgressFile
 from train.rows import replay
-from train.run import PROGRESS, RESULT, Run, read_identity
+from train.run import PROGRESS, RESULT, Run, read_identity, run_key
 from train.state import TrainState, make_state
 from train.streaming.opening import Opened, open_inputs
 from train.streaming.residence import choose, measure_room
@@ -97,6 +97,8 @@ def _train(run: Run, job: Job) -> bool:
     # Before the first step the network adds nothing: this is the table's own score.
     score = validate(state.model, job.val, short=params.input, beta=params.huber_beta, world=world)
     resume(state, run, world=world, identity=identity, note=functools.partial(_note, job.report))
+    if world.rank == 0:
+        _check_key(run)
     for row in replay(state.curve):  # the file of events may be new, and its readers too
         job.report(row)
     facts = {**origin.samples, "processes": world.size, "device": device.type}
@@ -116,6 +118,16 @@ def _train(run: Run, job: Job) -> bool:
     job.report({"event": event, "step": state.step, "of": params.steps, "data_wait": waited})
     world.wait()
     return done
+
+
+def _check_key(run: Run) -> None:
+    """See that it is still the run that it was prepared as: it may have waited for long."""
+    if (found := run_key(run.params, inputs=run.inputs)) != run.checkpoints.name:
+        raise TrainError(
+            f"{run.folder}: expected run {run.checkpoints.name}, as it was prepared, got {found}: "
+            "the code of train/ or the shards have changed since; start the stage again, which "
+            "makes a run of what they are now"
+        )
 
 
 def _check_size(split: Source, params: TrainParams, *, world: World, report: Progress) -> None:

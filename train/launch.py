@@ -5,18 +5,18 @@ signal, the pipe closes and the ranks save and end; no process is left behind.
 """
 
 import contextlib
-import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from train.errors import TrainError
+from train.progress import read_events
 from train.run import PROGRESS, STOPPED, UNEXPECTED
 
 _POLL_S = 0.1
@@ -112,21 +112,6 @@ def _start(run: Path, number: int, environ: dict[str, str]) -> _Rank:
             start_new_session=True,
         )
     return _Rank(number=number, process=process, log=log)
-
-
-def read_events(progress: BinaryIO) -> Iterator[dict[str, Any]]:
-    """Read the whole lines of `progress.jsonl` that have come since the last call.
-
-    Args:
-        progress: The file, open, where the last call left it.
-    """
-    while True:
-        start = progress.tell()
-        line = progress.readline()
-        if not line.endswith(b"\n"):
-            progress.seek(start)
-            return
-        yield json.loads(line)
 
 
 def last_lines(log: Path) -> list[str]:

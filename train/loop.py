@@ -4,9 +4,10 @@ A run is a function of its settings, its shards and its world size; the step alo
 stands.
 """
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,18 +178,12 @@ def fit(state: TrainState, job: Job) -> bool:
     steps = range(state.step, params.steps)
     with job.train.read_steps(partition, steps, rank=world.rank, world_size=world.size) as feed:
         for step in steps:
-            try:
-                gathered = next(feed)
-            except StoppedError:
-                # It has no part in the step, so the ranks cannot agree: each ends by itself.
-                desk.read_all()
-                if step > steps.start:
-                    job.save(state, final=True)
-                raise
-            batch = to_batch(gathered, epoch=partition.epoch(step), how=how)
-            desk.take(
-                train_step(state, batch, network=network, job=job, global_batch=partition.batch)
-            )
+            with _ending_alone(state, desk, job=job, worth=step > steps.start):
+                batch = to_batch(next(feed), epoch=partition.epoch(step), how=how)
+                verdict = train_step(
+                    state, batch, network=network, job=job, global_batch=partition.batch
+                )
+            desk.take(verdict)
             due = state.step % params.validate_every == 0 or state.step == params.steps
             if due or desk.stopping:
                 desk.read_all()
@@ -201,6 +196,29 @@ def fit(state: TrainState, job: Job) -> bool:
     if not steps:  # it goes on behind its last validation, maybe in a folder without its pictures
         job.show(state)
     return True
+
+
+@contextlib.contextmanager
+def _ending_alone(state: TrainState, desk: "_Desk", *, job: Job, worth: bool) -> Iterator[None]:
+    """Save the step before, if it is worth it, when one rank has no part in this one.
+
+    A rank that waits for samples when it is told to stop ends by itself, for the ranks cannot agree
+    then; the others, told too, see it go.
+    """
+    try:
+        yield
+    except StoppedError:
+        desk.read_all()
+        if worth:
+            job.save(state, final=True)
+        raise
+    except RuntimeError as exc:  # of a collective; the weights are those of the step before
+        if not job.stop():
+            raise
+        desk.read_all()
+        if worth:
+            job.save(state, final=True)
+        raise StoppedError(f"told to stop, as another process was, which has ended: {exc}") from exc
 
 
 class _Desk:

@@ -105,7 +105,7 @@ class SlurmParams(BaseModel, frozen=True, extra="forbid"):
     """Folders to mount besides those that the run reads and writes."""
 
     environment: dict[Variable, Line]
-    """Variables for every process, such as NCCL_SOCKET_IFNAME; the script's own come first."""
+    """Variables for every process, such as NCCL_SOCKET_IFNAME; the script's own win over them."""
 
     ssh: Host | None
     """Login node from which to submit, by ssh; null submits from here."""

@@ -1,11 +1,13 @@
 """Edge: what a run has to tell, as lines of JSON in its folder."""
 
+import contextlib
 import json
 import logging
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 class ProgressFile:
@@ -40,3 +42,22 @@ class ProgressFile:
                 raise OSError(f"no room for {len(line) - written} of {len(line)} bytes")
         finally:
             os.close(handle)
+
+
+def read_events(progress: BinaryIO) -> Iterator[dict[str, Any]]:
+    """Read the whole lines of `progress.jsonl` that have come since the last call; no torn ones.
+
+    Args:
+        progress: The file, open, where the last call left it.
+    """
+    while True:
+        start = progress.tell()
+        line = progress.readline()
+        if not line.endswith(b"\n"):
+            progress.seek(start)
+            return
+        # A node that lost its power may have left a part of a line, and the next start wrote on.
+        with contextlib.suppress(ValueError):
+            event = json.loads(line)
+            if isinstance(event, dict) and "event" in event:
+                yield event

@@ -28,6 +28,17 @@ def replay(curve: Sequence[Row]) -> Iterator[dict[str, Any]]:
         yield to_event(row, best_step=best_step)
 
 
+def find_best(rows: Sequence[Row]) -> int:
+    """Find the step with the lowest dE00, the first of equal ones; the last where none is known.
+
+    Args:
+        rows: Of a curve, by step; may be none, which gives 0.
+    """
+    known = [row for row in rows if row["val_dE00"] is not None]
+    best = min(known, key=lambda row: row["val_dE00"] or 0, default=rows[-1] if rows else None)
+    return 0 if best is None else int(best["step"] or 0)
+
+
 def to_row(event: Mapping[str, Any]) -> Row:
     """Take the row of the curve out of a `validation` event."""
     return {column: event[column] for column in COLUMNS}

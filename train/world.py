@@ -134,10 +134,10 @@ def connected(world: World, device: torch.device, *, wait_s: float) -> Iterator[
         world_size=world.size,
         timeout=_APART + timedelta(seconds=wait_s),
     )
-    try:
-        yield
-    finally:
-        distributed.destroy_process_group()
+    yield
+    # Not after an error: the others may be in a collective, which NCCL would wait for. The process
+    # ends, and so do they.
+    distributed.destroy_process_group()
 
 
 def measure_gpu(device: torch.device) -> float | None:

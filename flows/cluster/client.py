@@ -18,6 +18,10 @@ ENDED = frozenset(
 
 UNKNOWN = "UNKNOWN"
 
+_GONE = "Invalid job id"
+_OVER = (_GONE, "already completing or completed")
+"""What SLURM says of a job that it does not know, or that has ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobState:
@@ -73,13 +77,13 @@ class Slurm:
         """Find the job of a name that has not ended in a folder.
 
         Returns:
-            Its number and state, such as RUNNING, or COMPLETING while its processes are ending;
-            None if there is none.
+            Its number, of an array that of all, and its state, such as RUNNING, or COMPLETING
+            while its processes are ending; None if there is none.
 
         Raises:
             ClusterError: If squeue is missing or does not answer.
         """
-        words = ["squeue", "--noheader", "--me", f"--name={name}", "--format=%A %T %Z"]
+        words = ["squeue", "--noheader", "--me", f"--name={name}", "--format=%F %T %Z"]
         for line in _remedied(self.login, words).splitlines():
             number, state, where = (*line.strip().split(" ", 2), "", "")[:3]
             if number.isdecimal() and Path(where) == folder:
@@ -99,17 +103,21 @@ class Slurm:
         try:
             return to_state(_remedied(self.login, words))
         except RefusedError as exc:
-            if "Invalid job id" in str(exc):
+            if _GONE in str(exc):
                 return self._recall(job)
             raise
 
     def cancel(self, job: str) -> None:
-        """End a job; its processes are told to save first.
+        """End a job; its processes are told to save first. One that has ended is let be.
 
         Raises:
             ClusterError: If SLURM does not answer.
         """
-        _remedied(self.login, ["scancel", job])
+        try:
+            _remedied(self.login, ["scancel", job])
+        except RefusedError as exc:
+            if not any(said in str(exc) for said in _OVER):
+                raise
 
     def _recall(self, job: str) -> JobState:
         """Ask the accounting, where there is one, for a job that the controller has forgotten."""
@@ -119,10 +127,11 @@ class Slurm:
         except ClusterError:
             said = ""  # many sites keep no account, and some have no sacct
         state, code, nodes = (*said.partition("\n")[0].split("|"), "", "", "")[:3]
-        if not state:
+        # As in `CANCELLED by 1000`. An account may hold a job as running whose end it missed.
+        state = state.partition(" ")[0]
+        if state not in ENDED:
             return JobState(UNKNOWN, "SLURM does not know the job any more")
-        # As in `CANCELLED by 1000`.
-        return JobState(state.split()[0], "", _to_code(code), nodes=nodes)
+        return JobState(state, "", _to_code(code), nodes=nodes)
 
 
 def to_state(said: str) -> JobState:

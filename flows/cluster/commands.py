@@ -16,7 +16,7 @@ def jobs(params: ParamsFile = None, settings: Settings = None, preset: Preset = 
     from rich.console import Console
 
     from flows.cluster.listing import read_rows, say_spread, to_table
-    from flows.cluster.place import find_place
+    from flows.cluster.place import find_home, find_place
     from flows.params import read_params
     from flows.project import find_project
 
@@ -24,8 +24,7 @@ def jobs(params: ParamsFile = None, settings: Settings = None, preset: Preset = 
     read = read_params(params or project.root / "params.yaml", lay_preset(preset, settings))
     slurm = read.train.slurm
     place = find_place(slurm, state=project.state)
-    home = project.state.resolve() if slurm.scratch is None else Path(slurm.scratch)
-    rows = read_rows(place, home)
+    rows = read_rows(place, find_home(slurm, state=project.state))
     if not rows:
         typer.echo("No job was submitted; `photochrom train --set train.runner=slurm` does")
         return

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import train
 from flows.cluster.job import Job
-from flows.cluster.place import to_code, to_shards
+from flows.cluster.place import find_home, to_code, to_shards
 from flows.errors import ClusterError
 from train.params import SlurmParams, TrainParams
 from train.run import Inputs, run_key
@@ -51,7 +51,7 @@ def _describe(
 ) -> Job:
     slurm = params.slurm
     _check_together(params, inputs=inputs)
-    home = state.resolve() if slurm.scratch is None else Path(slurm.scratch)
+    home = find_home(slurm, state=state)
     try:
         job = Job(key=key, home=home, python=PurePosixPath("python"), runs=runs)
     except ValueError as exc:
@@ -66,9 +66,10 @@ def _describe(
             runs=runs,
         )
     except ValueError as exc:
-        raise ClusterError(
-            f"{exc}; make the environment elsewhere, and set train.slurm.venv"
-        ) from exc
+        remedy = "make the environment elsewhere, and set train.slurm.venv"
+        if "to mount" in str(exc):
+            remedy = "give it another name, or lead to it by a link"
+        raise ClusterError(f"{exc}; {remedy}") from exc
 
 
 def _check_together(params: TrainParams, *, inputs: Inputs) -> None:
@@ -102,8 +103,7 @@ def _find_python(slurm: SlurmParams) -> PurePosixPath:
 def _find_code(job: Job, slurm: SlurmParams) -> Path | None:
     """Say where a job finds `train`: an environment of this machine holds it already."""
     if slurm.ssh is not None:
-        # Of an array any run will do: all are of one code.
-        return to_code(job.home / "runs" / (job.runs[0] if job.runs else job.key))
+        return to_code(job.run)
     return Path(train.__file__).parents[1] if slurm.container or slurm.venv else None
 
 

@@ -1,6 +1,5 @@
 """Edge: the jobs of this checkout, and how far their runs are."""
 
-import json
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from flows.cluster.client import UNKNOWN, JobState, Slurm
 from flows.cluster.note import NOTE, Note, read_note
 from flows.cluster.place import Place
 from train.errors import TrainError
-from train.launch import read_events
 from train.params import TrainParams
-from train.run import PROGRESS, WHERE_IT_RUNS, read_run
+from train.progress import read_events
+from train.run import PROGRESS, read_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +105,13 @@ def _say_where(row: Row) -> str:
 
 def say_spread(rows: Sequence[Row]) -> list[str]:
     """Say of runs that differ in their seed alone how far they lie apart, once they are through."""
-    groups: dict[str, list[Row]] = {}
+    groups: dict[str, dict[int, Row]] = {}
     for row in rows:
         if row.done and row.best is not None:
-            same = row.params.model_dump(mode="json", exclude={*WHERE_IT_RUNS, "seed"})
-            groups.setdefault(json.dumps(same, sort_keys=True), []).append(row)
+            # The last of a seed comes first.
+            groups.setdefault(row.note.family, {}).setdefault(row.params.seed, row)
     said = []
-    for group in groups.values():
+    for group in ([*family.values()] for family in groups.values()):
         best = [row.best for row in group if row.best is not None]
         if len(best) > 1:
             low = min(group, key=lambda row: row.best or 0)

@@ -19,8 +19,9 @@ SSH = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20")
 UNREACHED = 255
 """Exit code of ssh where there was no connection (ssh(1))."""
 
-_DROPPED = ("PREFECT_", "SCANCEL_", "SCONTROL_", "SLURM_", "SQUEUE_")
-"""What would leak into the job, or hide it from the programs that look for it."""
+_DROPPED = ("PHOTOCHROM_", "PREFECT_", "SCANCEL_", "SCONTROL_", "SLURM_", "SQUEUE_")
+"""What would leak into the job, hide it from the programs that look for it, or make it one of the
+processes that end with the checkout's server."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harvest.files import write_bytes
+from train.params import TrainParams
+from train.run import Inputs, run_key
 
 NOTE = "submitted.json"
 
@@ -18,6 +20,17 @@ class Note:
     name: str
     log: str
     """Path of its log, as the nodes see it."""
+    family: str
+    """The same for runs that differ in their seed alone."""
+
+
+def find_family(params: TrainParams, *, inputs: Inputs) -> str:
+    """Name the runs that differ from one in their seed alone.
+
+    Raises:
+        DataError: If the index is missing or malformed, or a foreign tar is.
+    """
+    return run_key(params.model_copy(update={"seed": 0}), inputs=inputs)
 
 
 def write_note(folder: Path, note: Note) -> None:

@@ -4,12 +4,15 @@ A run's folder, its checkpoints, the code and the shards lie below one folder of
 that is another machine's, it has a mirror here: what the job writes is brought there at each look.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from filelock import FileLock
 
 import train
 from flows.cluster.job import Job
@@ -32,11 +35,11 @@ class Place(Protocol):
     def here(self, path: Path) -> Path:
         """Name a path of the cluster as it is seen from here."""
 
-    def send(self, run: Path, params: TrainParams, *, inputs: Inputs) -> None:
-        """Bring a run folder that was prepared here, and what the run reads, to the nodes."""
+    def send(self, run: Path, *, inputs: Inputs) -> None:
+        """Bring a run folder that was prepared here to the nodes, with the paths that they see."""
 
-    def put(self, folder: Path) -> None:
-        """Bring any other folder that was written here to the nodes."""
+    def supply(self, job: Job, params: TrainParams, *, inputs: Inputs) -> None:
+        """Bring the job's script, its code and the shards to the nodes, when its runs are there."""
 
     def fetch(self, run: Path) -> None:
         """Bring what the job wrote into its run folder here."""
@@ -55,10 +58,10 @@ class Shared:
         """Return it: there is one name for both."""
         return path
 
-    def send(self, run: Path, params: TrainParams, *, inputs: Inputs) -> None:
+    def send(self, run: Path, *, inputs: Inputs) -> None:
         """Do nothing: the nodes see what was written."""
 
-    def put(self, folder: Path) -> None:
+    def supply(self, job: Job, params: TrainParams, *, inputs: Inputs) -> None:
         """Do nothing, likewise."""
 
     def fetch(self, run: Path) -> None:
@@ -66,7 +69,8 @@ class Shared:
 
     def forget(self, job: Job) -> None:
         """Remove the checkpoints of a run whose result was taken."""
-        shutil.rmtree(job.checkpoints / job.key)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(job.checkpoints / job.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,29 +87,28 @@ class Afar:
         """Name its mirror."""
         return self.mirror / path.relative_to(self.home)
 
-    def send(self, run: Path, params: TrainParams, *, inputs: Inputs) -> None:
-        """Copy the code, the shards and the run folder, whose paths become the cluster's.
+    def send(self, run: Path, *, inputs: Inputs) -> None:
+        """Copy a run folder, whose paths become the cluster's.
 
         Raises:
             ClusterError: If ssh or rsync fails.
         """
-        shards = to_shards(self.home, inputs)
+        relocate_run(self.here(run), shards=to_shards(self.home, inputs), home=self.home)
+        self.login.push(self.here(run), run)
+
+    def supply(self, job: Job, params: TrainParams, *, inputs: Inputs) -> None:
+        """Copy the job's folder, its code into it, and the shards.
+
+        Raises:
+            ClusterError: If ssh or rsync fails.
+        """
         # With shards from afar, a node needs no more than what says which there are.
         only = ("index.json", "index.npy") if params.remote.url is not None else ()
-        self.login.push(inputs.shards, shards, only=only)
-        relocate_run(self.here(run), shards=shards, home=self.home)
-        self.put(run)
+        self.login.push(inputs.shards, to_shards(self.home, inputs), only=only)
+        self.login.push(self.here(job.run), job.run)
         for package in CODE:
             source = Path(train.__file__).parents[1] / package
-            self.login.push(source, to_code(run) / package, spare=("__pycache__",))
-
-    def put(self, folder: Path) -> None:
-        """Copy a folder.
-
-        Raises:
-            ClusterError: If ssh or rsync fails.
-        """
-        self.login.push(self.here(folder), folder)
+            self.login.push(source, to_code(job.run) / package, spare=("__pycache__",))
 
     def fetch(self, run: Path) -> None:
         """Copy what the job has written; its result appears here when it is whole.
@@ -116,12 +119,15 @@ class Afar:
         folder, there = self.here(run), self.login.find(run, run / RESULT)
         if run not in there:
             return  # its result was taken
-        self.login.pull(run, folder, spare=(RESULT, f"{RESULT}.partial", to_code(run).name))
-        if (folder / RESULT).is_dir() or run / RESULT not in there:
-            return
-        partial = folder / f"{RESULT}.partial"
-        self.login.pull(run / RESULT, partial)
-        partial.rename(folder / RESULT)
+        # One at a time: `photochrom jobs` may look while the stage does.
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f"{folder.name}.fetch")):
+            self.login.pull(run, folder, spare=(RESULT, f"{RESULT}.partial", to_code(run).name))
+            if (folder / RESULT).is_dir() or run / RESULT not in there:
+                return
+            partial = folder / f"{RESULT}.partial"
+            self.login.pull(run / RESULT, partial)
+            partial.rename(folder / RESULT)
 
     def forget(self, job: Job) -> None:
         """Remove the checkpoints of a run whose result was taken, and its folder there.
@@ -134,7 +140,7 @@ class Afar:
 
 
 def to_code(run: Path) -> Path:
-    """Name the folder of the code in a run folder: another run may be of other code."""
+    """Name the folder of the code in a job's folder: another job may be of other code."""
     return run / "code"
 
 
@@ -159,4 +165,17 @@ def find_place(slurm: SlurmParams, *, state: Path) -> Place:
     if slurm.ssh is None:
         return Shared(login)
     assert slurm.scratch is not None
-    return Afar(login, home=Path(slurm.scratch), mirror=state.resolve() / "cluster-runs")
+    # Another cluster's numbers of jobs are others.
+    which = hashlib.sha256(f"{slurm.ssh}:{slurm.scratch}".encode()).hexdigest()[:8]
+    mirror = state.resolve() / "cluster-runs" / which
+    return Afar(login, home=Path(slurm.scratch), mirror=mirror)
+
+
+def find_home(slurm: SlurmParams, *, state: Path) -> Path:
+    """Name the folder of a cluster's runs and checkpoints, as the nodes see it.
+
+    Args:
+        slurm: What is asked of it.
+        state: The checkout's .photochrom, used where no scratch is set.
+    """
+    return state.resolve() if slurm.scratch is None else Path(slurm.scratch)

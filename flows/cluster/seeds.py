@@ -3,23 +3,24 @@
 Each keeps its result in its run folder, where `photochrom train` with that seed finds it.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from filelock import FileLock
 
 from flows.cluster.client import Slurm
-from flows.cluster.describing import describe_array
+from flows.cluster.describing import describe_array, describe_job
 from flows.cluster.job import RUNS, Job
-from flows.cluster.jobs import SCRIPT, has_result
-from flows.cluster.note import Note, read_note, write_note
+from flows.cluster.jobs import SCRIPT, has_result, lock_of, look_for
+from flows.cluster.note import Note, find_family, write_note
 from flows.cluster.options import to_options
 from flows.cluster.place import Place
 from flows.cluster.script import render_script
 from flows.errors import ClusterError
 from harvest.files import write_bytes
 from train.params import TrainParams
-from train.run import Inputs, prepare_run, run_key
+from train.run import Inputs, prepare_run
 
 MOST = 1000
 """Seeds in an array; a site's MaxArraySize is 1,001 unless it says otherwise (slurm.conf(5))."""
@@ -37,11 +38,11 @@ def read_seeds(said: str) -> list[int]:
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise ClusterError(f"expected seeds such as 0-4 or 1,2,7, got {said!r}")
         stop = int(last or first) + 1
-        if stop > 2**32 or stop - int(first) > MOST:
-            raise ClusterError(f"expected at most {MOST} seeds below 2**32, got {said!r}")
+        if not 0 < stop - int(first) <= MOST or stop > 2**32:
+            raise ClusterError(f"expected rising seeds, {MOST} at most, below 2**32; got {said!r}")
         seeds += range(int(first), stop)
     if not seeds or len(set(seeds)) != len(seeds) or len(seeds) > MOST:
-        raise ClusterError(f"expected 1 to {MOST} seeds, each once and rising, got {said!r}")
+        raise ClusterError(f"expected 1 to {MOST} seeds, each once, got {said!r}")
     return seeds
 
 
@@ -72,53 +73,54 @@ def submit_seeds(
         DataError: If the index of the shards is missing or malformed.
     """
     runs = {seed: params.model_copy(update={"seed": seed}) for seed in seeds}
-    home = describe_array(list(runs.values()), inputs=inputs, state=state).home
-    here = place.here(home / "runs")
-    here.mkdir(parents=True, exist_ok=True)
-    with FileLock(here.with_name("seeds.lock")):
+    jobs = {seed: describe_job(one, inputs=inputs, state=state) for seed, one in runs.items()}
+    with contextlib.ExitStack() as stack:
+        # In one order, so that two who want the same wait for each other in turn.
+        for folder in sorted(place.here(job.run) for job in jobs.values()):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(lock_of(folder)))
         for seed, one in list(runs.items()):
-            reason = _find_reason(place, home / "runs" / run_key(one, inputs=inputs))
+            reason = _find_reason(jobs[seed], one, inputs=inputs, place=place)
             if reason is not None:
                 say(f"seed {seed}: {reason}")
                 del runs[seed]
         if not runs:
             return None
-        job = describe_array(list(runs.values()), inputs=inputs, state=state)
-        _submit(job, list(runs.values()), inputs=inputs, place=place, say=say)
-    return job
+        array = describe_array(list(runs.values()), inputs=inputs, state=state)
+        number = _find_or_submit(array, list(runs.values()), inputs=inputs, place=place)
+        for at, (key, one) in enumerate(zip(array.runs, runs.values(), strict=True)):
+            log = str(array.run / array.log.replace("%A", number).replace("%a", str(at)))
+            note = Note(f"{number}_{at}", array.name, log, find_family(one, inputs=inputs))
+            write_note(place.here(array.home / "runs" / key), note)
+            say(f"seed {one.seed}: submitted as job {note.job}; its output goes to {log}")
+    return array
 
 
-def _find_reason(place: Place, run: Path) -> str | None:
+def _find_reason(job: Job, params: TrainParams, *, inputs: Inputs, place: Place) -> str | None:
     """Say why a run needs no job; None where it needs one."""
-    folder = place.here(run)
-    note = read_note(folder)
-    if note is not None:
-        place.fetch(run)
-        now = Slurm(place.login).read_state(note.job)
-        if not now.ended:
-            return f"job {note.job} is {now.state}"
+    found = look_for(job, params, inputs=inputs, place=place)
+    if found is not None:
+        note, state = found
+        return f"job {note.job} is {state}"
+    folder = place.here(job.run)
+    if folder.is_dir():
+        place.fetch(job.run)
     return "is complete already" if has_result(folder) else None
 
 
-def _submit(
-    job: Job,
-    runs: Sequence[TrainParams],
-    *,
-    inputs: Inputs,
-    place: Place,
-    say: Callable[[str], None],
-) -> None:
-    folders = [job.home / "runs" / key for key in job.runs]
+def _find_or_submit(
+    array: Job, runs: Sequence[TrainParams], *, inputs: Inputs, place: Place
+) -> str:
+    """Return the number of an array, which a lost answer may have left without a note."""
+    slurm = Slurm(place.login)
+    if (found := slurm.find(array.name, array.run)) is not None:
+        return found[0]
+    folders = [array.home / "runs" / key for key in array.runs]
     for folder, params in zip(folders, runs, strict=True):
-        prepare_run(place.here(folder), params, inputs=inputs, checkpoints_root=job.checkpoints)
-        place.send(folder, params, inputs=inputs)
-    slurm = runs[0].slurm
-    array = place.here(job.run)
-    write_bytes(array / RUNS, "".join(f"{folder}\n" for folder in folders).encode())
-    write_bytes(array / SCRIPT, render_script(job, slurm).encode())
-    place.put(job.run)
-    number = Slurm(place.login).submit(job.run / SCRIPT, to_options(job, slurm))
-    for at, (folder, params) in enumerate(zip(folders, runs, strict=True)):
-        log = job.run / job.log.replace("%A", number).replace("%a", str(at))
-        write_note(place.here(folder), Note(f"{number}_{at}", job.name, str(log)))
-        say(f"seed {params.seed}: submitted as job {number}_{at}; its output goes to {log}")
+        prepare_run(place.here(folder), params, inputs=inputs, checkpoints_root=array.checkpoints)
+        place.send(folder, inputs=inputs)
+    here, first = place.here(array.run), runs[0]
+    write_bytes(here / RUNS, "".join(f"{folder}\n" for folder in folders).encode())
+    write_bytes(here / SCRIPT, render_script(array, first.slurm).encode())
+    place.supply(array, first, inputs=inputs)
+    return slurm.submit(array.run / SCRIPT, to_options(array, first.slurm))

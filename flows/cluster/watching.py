@@ -14,8 +14,9 @@ from flows.cluster.place import Place
 from flows.cluster.script import LEFT
 from flows.errors import ClusterError, JobLeftError
 from train.errors import TrainError
-from train.launch import Progress, last_lines, read_events
+from train.launch import Progress, last_lines
 from train.params import SlurmParams
+from train.progress import read_events
 from train.run import PROGRESS, RESULT, STOPPED
 
 TICK_S = 0.2
@@ -56,7 +57,8 @@ def watch_job(note: Note, run: Path, slurm: SlurmParams, *, place: Place, watche
         TrainError: If the job was asked to stop, and saved its state.
     """
     client, folder = Slurm(place.login), place.here(run)
-    asked, answered, told = False, time.monotonic(), ""
+    asked, answered, told, failed = False, time.monotonic(), "", ""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / PROGRESS).touch()
     with (folder / PROGRESS).open("rb") as stream:
         report = functools.partial(_report, stream, watcher)
@@ -72,7 +74,9 @@ def watch_job(note: Note, run: Path, slurm: SlurmParams, *, place: Place, watche
             except ClusterError as exc:
                 if time.monotonic() - answered > PATIENCE_S:
                     raise to_leaving(note.name, note.job, exc) from exc
-                watcher.say(f"job {note.job}: {exc}; asking again")
+                if str(exc) != failed:
+                    failed = str(exc)
+                    watcher.say(f"job {note.job}: {exc}; asking again")
                 now = JobState("unanswered")
             report()
             watcher.show(to_facts(note, now))
@@ -127,7 +131,7 @@ def to_leaving(name: str, number: str | None, last: ClusterError) -> JobLeftErro
     which = f"job {number} ({name})" if number is not None else f"a job named {name}"
     by = number if number is not None else f"--name={name}"
     return JobLeftError(
-        f"{which} may go on, for SLURM could not be asked ({str(last).splitlines()[0]}): end it "
+        f"{which} may go on, and could not be watched ({str(last).splitlines()[0]}): end it "
         f"with `scancel {by}`, or run the stage again, which finds it"
     )
 
@@ -149,8 +153,8 @@ def _await_result(note: Note, run: Path, ended: JobState, *, place: Place) -> No
 def _explain(note: Note, ended: JobState, *, place: Place) -> ClusterError | TrainError:
     if ended.exit_code in (STOPPED, LEFT):
         return TrainError(
-            f"job {note.job} was asked to stop and saved its state; run it again to go on, or "
-            "raise train.slurm.requeue_limit, up to which a job queues itself again"
+            f"job {note.job} was asked to stop and saved its state; run it again to go on. "
+            f"{note.log} says why it did not queue itself again"
         )
     log = place.here(Path(note.log))
     place.fetch(Path(note.log).parent)

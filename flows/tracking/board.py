@@ -23,7 +23,7 @@ from prefect.runtime import flow_run
 from flows.deploying.steps import RUN_ID
 from flows.page.thumbnails import read_data_uri
 from flows.tracking.lines import Event, say_share
-from train.rows import Row, to_row
+from train.rows import Row, find_best, to_row
 
 EVERY_S = 3.0
 """Between two updates: each is a request for each artifact that has changed, and each run."""
@@ -111,6 +111,9 @@ class Board:
             if kept in ("start", "step", "validation", "saved", "end"):
                 self._standing = _replace(self._standing, kept, event)
                 self._want(TABLE)
+            if kind == "start":
+                # What came after the checkpoint that it goes on from did not happen.
+                self._rows = {at: row for at, row in self._rows.items() if at <= event["step"]}
             if kind == "validation":
                 self._rows[event["step"]] = to_row(event)
                 self._want(CURVE)
@@ -158,8 +161,7 @@ class Board:
         if key == CURVE:
             from train.curve import draw_plot  # matplotlib takes a second to load
 
-            assert standing.validation is not None
-            drawn = draw_plot(rows, best_step=standing.validation["best_step"])
+            drawn = draw_plot(rows, best_step=find_best(rows))
             return f"data:image/png;base64,{base64.b64encode(drawn).decode('ascii')}"
         assert sheet is not None
         return read_data_uri(sheet, width=WIDTH)

@@ -4,16 +4,16 @@ Into data/ goes only what is a function of settings and shards, so that dvc.lock
 wherever the job ran and however often it was stopped; speed and memory go to other trackers.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dvclive import Live
 
+from train.progress import read_events
 from train.rows import COLUMNS, Row, replay, to_row
 from train.run import PROGRESS
 
@@ -100,21 +100,15 @@ def read_rows(run: Path) -> tuple[Sequence[Row], Path | None]:
     """
     rows: dict[int, Row] = {}
     sheets: dict[int, Path] = {}
-    for event in _read_events(run / PROGRESS):
-        if event["event"] == "validation":
-            rows[event["step"]] = to_row(event)
-        elif event["event"] == "pictures":
-            sheets[event["step"]] = run / event["path"]
+    with (run / PROGRESS).open("rb") as progress:
+        for event in read_events(progress):
+            if event["event"] == "validation":
+                rows[event["step"]] = to_row(event)
+            elif event["event"] == "pictures":
+                sheets[event["step"]] = run / event["path"]
     sheet = sheets.get(max(rows, default=-1))
     whole = sheet is not None and sheet.is_file()
     return [rows[step] for step in sorted(rows)], sheet if whole else None
-
-
-def _read_events(path: Path) -> Iterator[dict[str, Any]]:
-    for line in path.read_bytes().splitlines():
-        # A job that was killed may have left half a line; the next one told of the step again.
-        with suppress(ValueError):
-            yield json.loads(line)
 
 
 @contextmanager

@@ -105,7 +105,7 @@ class WandbRun:
         self._last = here
         found = {name: event.get(name) for name in LOGGED[kind]}
         known: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
-        if kind == "pictures":
+        if kind == "pictures" and (self._folder / event["path"]).is_file():  # it may come later
             known["pictures"] = self._wandb.Image(str(self._folder / event["path"]))
         self._run.log(known, step=event["step"])
 

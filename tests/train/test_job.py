@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.train.conftest import REMOTE, SIZE, MakeParams, MakeShards, make_picture, to_inputs
-from train.errors import DataError, StoppedError
+from train.errors import DataError, StoppedError, TrainError
 from train.export import TOLERANCE, compare_onnx
 from train.job import train_run
 from train.model import UNet
@@ -129,6 +129,16 @@ def test_a_rank_that_stops_while_it_waits_for_samples_ends_in_order(
     monkeypatch.setattr("train.job.fit", stop_waiting)
     assert not train_run(run, ALONE, stop=lambda: True)
     assert read_events(run)[-1] == {"event": "note", "message": "told to stop while waiting"}
+
+
+def test_a_job_whose_code_changed_while_it_waited_is_not_what_it_is_called(
+    make_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run()
+    monkeypatch.setattr("train.run._hash_code", lambda: "f" * 64)
+    with pytest.raises(TrainError, match=r"expected run \w{16}, as it was prepared, got \w{16}"):
+        train_run(run, ALONE, stop=lambda: False)
+    assert not (run.folder / "result").exists()
 
 
 def read_weights(run: Run) -> bytes:

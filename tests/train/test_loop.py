@@ -1,6 +1,7 @@
 import itertools
 import math
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -151,6 +152,38 @@ def test_a_stop_while_samples_do_not_come_saves_the_last_full_step(
     free.set()
     assert (desk.saved, desk.final) == ([2, 3], [False, True])
     monkeypatch.setattr(split, "gather", gather)
+    second = make_state(params, table, device=CPU)
+    unpack(pack(first), second)
+    assert fit(second, Desk().job(params, splits))
+    assert_same(second, whole)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_rank_that_loses_another_saves_the_step_before_when_both_were_told_to_stop(
+    splits: tuple[Samples, Samples],
+    make_params: MakeParams,
+    monkeypatch: pytest.MonkeyPatch,
+    told: bool,
+) -> None:
+    params, table = make_params(steps=6, validate_every=100), make_table(splits[0])
+    asked: list[bool] = []
+    whole = make_state(params, table, device=CPU)
+    assert fit(whole, Desk().job(params, splits))
+
+    def add(world: World, values: torch.Tensor) -> None:
+        if first.step == 3:
+            asked.append(told)
+            raise RuntimeError("Connection closed by peer")
+
+    first, desk = make_state(params, table, device=CPU), Desk()
+    job = replace(desk.job(params, splits), stop=lambda: any(asked))
+    with monkeypatch.context() as patched:
+        patched.setattr(World, "add", add)
+        with pytest.raises(StoppedError if told else RuntimeError, match="closed by peer"):
+            fit(first, job)
+    assert (desk.saved, desk.final) == (([3], [True]) if told else ([], []))
+    if not told:
+        return
     second = make_state(params, table, device=CPU)
     unpack(pack(first), second)
     assert fit(second, Desk().job(params, splits))

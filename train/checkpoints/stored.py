@@ -12,6 +12,7 @@ Nothing in it is ever run: neither file can hold code.
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -78,11 +79,11 @@ def write_stored(
             shutil.rmtree(folder / name_step(step))
         partial.rename(folder / name_step(step))
         _flush(folder)
-        _drop(folder, step=step, keep=keep)
     except OSError as exc:
         # On a full disk, room is what the next one needs.
         shutil.rmtree(partial, ignore_errors=True)
         raise CheckpointError(f"{folder}: cannot save step {step}: {exc}") from exc
+    _drop(folder, step=step, keep=keep)
 
 
 def read_stored(path: Path) -> Stored:
@@ -138,7 +139,10 @@ def _drop(folder: Path, *, step: int, keep: int) -> None:
     found = dict(_steps(folder))
     stay = sorted(one for one in found if one <= step)[-keep:]
     for one in found.keys() - set(stay):
-        shutil.rmtree(found[one])
+        try:
+            shutil.rmtree(found[one])
+        except OSError as exc:  # one too many is no harm, and the next save tries again
+            logging.getLogger(__name__).warning("%s: cannot be removed: %s", found[one], exc)
 
 
 def _hash(content: bytes, body: dict[str, Any]) -> str:

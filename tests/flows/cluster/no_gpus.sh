@@ -17,7 +17,7 @@ limit=20
 newest() { find "$checkpoints" -maxdepth 1 -name 'step-*' 2>/dev/null | sort | tail -n 1; }
 
 # A crash loop ends here, whoever queued the job again: it, its site or a node that failed.
-echo "from $(newest)" >> "$run/starts"
+echo "from $(newest)" >> "$run/starts" || true
 if [ "$(tail -n 5 "$run/starts" | uniq -c | awk '{print $1}')" = 5 ]; then
   echo "photochrom: crash loop: 4 starts in a row have saved nothing; mend what this log" \
     "says above, and run the stage again" >&2
@@ -28,9 +28,10 @@ rm -f "$run/failed"
 # Where the processes meet. A node's name need not resolve; its address, as SLURM knows it, does.
 nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
 first=${nodes%%$'\n'*}
-MASTER_ADDR=$(scontrol show node "$first" | sed -n 's/.*NodeAddr=\([^ ]*\).*/\1/p')
+MASTER_ADDR=$(scontrol show node "$first" | sed -n 's/.*NodeAddr=\([^ ]*\).*/\1/p') || true
 export MASTER_ADDR="${MASTER_ADDR:-$first}"
-export MASTER_PORT=$((20000 + SLURM_JOB_ID % 10000))
+# Another port at another start: this one may be taken.
+export MASTER_PORT=$((20000 + (SLURM_JOB_ID + 1009 * ${SLURM_RESTART_COUNT:-0}) % 10000))
 
 # As many threads as the process has cores; more would only take turns.
 export OMP_NUM_THREADS=1
@@ -47,14 +48,20 @@ srun --kill-on-bad-exit=1 --label --distribution=block:block '/work/a project/.v
 # Queued again: processes that were told to stop, and have saved (75), and whatever need not
 # come again: a signal, a node that is gone. Not: an error that would, which a process has noted,
 # and a command that cannot be run.
-again=${SLURM_RESTART_COUNT:-0}
+again=$(cat "$run/requeued" 2>/dev/null | wc -l) || true
 if [ "$code" -ne 0 ] && [ "$code" -ne 126 ] && [ "$code" -ne 127 ] && [ ! -e "$run/failed" ]; then
   if [ "$again" -lt "$limit" ]; then
     echo "photochrom: exit code $code; queued again, time $((again + 1)) of at most $limit"
-    # SLURM then ends this script; where the site forbids it, the code below is the job's.
-    scontrol requeue "$SLURM_JOB_ID" && sleep 600
+    echo "exit code $code" >> "$run/requeued" || true
+    for _ in 1 2 3 4 5 6; do
+      # SLURM then ends this script.
+      scontrol requeue "$SLURM_JOB_ID" && sleep 600
+      sleep 10
+    done
+    echo "photochrom: SLURM did not queue it again"
+  else
+    echo "photochrom: exit code $code; not queued again (train.slurm.requeue_limit: $limit)"
   fi
-  echo "photochrom: exit code $code; not queued again (train.slurm.requeue_limit: $limit)"
 fi
 [ "$code" -ne 75 ] || code=76
 exit "$code"

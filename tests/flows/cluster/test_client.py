@@ -160,9 +160,11 @@ def test_the_job_does_not_get_what_is_not_its_own(
     programs: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_KEY", "hidden")
+    monkeypatch.setenv("PHOTOCHROM_RUN", "hidden")
     monkeypatch.setenv("SLURM_JOB_ID", "6")
     monkeypatch.setenv("SLURM_CONF", "/slurm.conf")
-    programs.write("scancel", 'echo "$PREFECT_API_KEY,$SLURM_JOB_ID,$SLURM_CONF" > seen')
+    seen = '"$PREFECT_API_KEY$PHOTOCHROM_RUN,$SLURM_JOB_ID,$SLURM_CONF"'
+    programs.write("scancel", f"echo {seen} > seen")
     HERE.cancel("7")
     assert (programs.folder / "seen").read_text() == ",,/slurm.conf\n"
 

@@ -8,7 +8,7 @@ import pytest
 
 from flows.cluster.describing import describe_job
 from flows.cluster.job import Job
-from flows.cluster.jobs import train_on_cluster
+from flows.cluster.jobs import check_alone, train_on_cluster
 from flows.cluster.login import Login
 from flows.cluster.place import Shared
 from flows.cluster.watching import Watcher
@@ -36,9 +36,15 @@ class Told:
         self.events: list[dict[str, Any]] = []
         self.lines: list[str] = []
         self.cancelled = False
+        self.cancel_when: str | None = None
+        """A line of which this is the beginning is followed by a Cancel."""
 
     def watcher(self) -> Watcher:
-        return Watcher(self.events.append, self.lines.append, lambda: self.cancelled)
+        return Watcher(self.events.append, self.say, lambda: self.cancelled)
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+        self.cancelled |= self.cancel_when is not None and line.startswith(self.cancel_when)
 
 
 @pytest.fixture
@@ -183,10 +189,19 @@ def test_a_cancel_ends_the_job(
     job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
     slurm.write("sbatch", f"{SBATCH}echo RUNNING > state; echo 7")
-    told.cancelled = True
+    told.cancel_when = "submitted"
     with pytest.raises(ClusterError, match="ended as CANCELLED, exit code 143"):
         train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     assert slurm.asked("scancel") == ["scancel 7"]
+
+
+def test_a_cancel_before_the_job_is_submitted_submits_none(
+    job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
+) -> None:
+    told.cancelled = True
+    with pytest.raises(ClusterError, match="called off before photochrom-"):
+        train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
+    assert slurm.asked("sbatch") == []
 
 
 def test_a_cancel_that_slurm_does_not_take_is_asked_for_again(
@@ -199,7 +214,7 @@ def test_a_cancel_that_slurm_does_not_take_is_asked_for_again(
         "[ -e once ] || { touch once; echo away >&2; exit 1; }; "
         "echo CANCELLED > state; echo 0:15 > code",
     )
-    told.cancelled = True
+    told.cancel_when = "submitted"
     with pytest.raises(ClusterError, match="ended as CANCELLED, exit code 143"):
         train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     assert slurm.asked("scancel") == ["scancel 7", "scancel 7"]
@@ -217,7 +232,7 @@ def test_a_cancel_that_slurm_never_takes_names_the_job_that_is_left(
     monkeypatch.setattr("flows.cluster.watching.PATIENCE_S", 0.0)
     slurm.write("sbatch", f"{SBATCH}echo RUNNING > state; echo 7")
     slurm.write("scancel", "echo away >&2; exit 1")
-    told.cancelled = True
+    told.cancel_when = "submitted"
     with pytest.raises(JobLeftError, match=r"job 7 .* may go on.*away.*`scancel 7`"):
         train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
 
@@ -258,15 +273,17 @@ def test_ctrl_c_that_slurm_does_not_hear_names_the_job_that_is_left(
         )
 
 
-def test_a_cancel_does_not_wait_for_a_job_that_is_ending(
+def test_a_cancel_ends_a_job_that_may_be_on_its_way_into_the_queue_again(
     job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
 ) -> None:
     line = f"6 COMPLETING {job.run}"
     slurm.write("squeue", f"[ $(grep -c squeue asked) -gt 20 ] || echo '{line}'")
+    slurm.write("scancel", "echo 'Job/step already completing or completed' >&2; exit 1")
     told.cancelled = True
-    with pytest.raises(ClusterError, match=r"called off before job 6 "):
+    with pytest.raises(ClusterError, match=r"called off while job 6 "):
         train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
     assert slurm.asked("sbatch") == []
+    assert slurm.asked("scancel") == ["scancel 6"]
 
 
 def test_a_controller_that_is_away_for_a_while_is_asked_again(
@@ -289,3 +306,17 @@ def test_a_controller_that_stays_away_ends_the_wait(
     slurm.write("scontrol", "echo away >&2; exit 1")
     with pytest.raises(JobLeftError, match=r"job 7 .* may go on.*away"):
         train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
+
+
+def test_a_run_goes_on_here_only_when_no_job_writes_its_checkpoints(
+    job: Job, params: TrainParams, inputs: Inputs, slurm: Programs, told: Told
+) -> None:
+    check_alone(job.run)  # none was submitted
+    train_on_cluster(job, params, inputs=inputs, place=PLACE, watcher=told.watcher())
+    check_alone(job.run)  # it has ended
+    (slurm.folder / "state").write_text("RUNNING")
+    with pytest.raises(ClusterError, match=r"job 7 .* is RUNNING .*`scancel 7`"):
+        check_alone(job.run)
+    slurm.write("scontrol", "echo away >&2; exit 1")
+    with pytest.raises(ClusterError, match=r"job 7 was submitted for this same run.*away"):
+        check_alone(job.run)

@@ -44,7 +44,8 @@ def job(params: TrainParams, inputs: Inputs, tmp_path: Path) -> Job:
 def send(afar: Afar, job: Job, params: TrainParams, inputs: Inputs) -> None:
     folder = afar.here(job.run)
     prepare_run(folder, params, inputs=inputs, checkpoints_root=job.checkpoints)
-    afar.send(job.run, params, inputs=inputs)
+    afar.send(job.run, inputs=inputs)
+    afar.supply(job, params, inputs=inputs)
 
 
 def test_the_nodes_get_all_that_a_run_reads_under_the_paths_that_it_names(
@@ -97,6 +98,7 @@ def test_what_a_run_leaves_there_is_removed_when_its_result_was_taken(
     (job.checkpoints / job.key).mkdir(parents=True)
     (job.checkpoints / "another").mkdir()
     afar.forget(job)
+    afar.fetch(job.run)  # nothing is there any more, and nothing is lost here
     assert not job.run.exists()
     assert [path.name for path in job.checkpoints.iterdir()] == ["another"]
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.cluster.describing import describe_job
 from flows.cluster.listing import read_rows, say_spread, to_table
 from flows.cluster.login import Login
 from flows.cluster.note import Note, read_note, write_note
@@ -19,6 +20,7 @@ PLACE = Shared(Login(None))
 @pytest.fixture
 def slurm(programs: Programs) -> Programs:
     programs.write("sbatch", "echo 40")
+    programs.write("squeue", "cat queued 2> /dev/null; true")
     programs.write("scontrol", "echo JobState=$(cat state) Reason=Resources NodeList=n[1-2]")
     (programs.folder / "state").write_text("RUNNING")
     return programs
@@ -40,7 +42,9 @@ def test_seeds_are_read(said: str, seeds: list[int]) -> None:
     assert read_seeds(said) == seeds
 
 
-@pytest.mark.parametrize("said", ["", "x", "1-", "-1", "1,1", "0-1000", "5-2", "4294967296", "1.5"])
+@pytest.mark.parametrize(
+    "said", ["", "x", "1-", "-1", "1,1", "0-1000", "5-2", "1,5-3", "4294967296", "1.5"]
+)
 def test_what_are_no_seeds_is_an_error(said: str) -> None:
     with pytest.raises(ClusterError, match="seeds"):
         read_seeds(said)
@@ -79,9 +83,36 @@ def test_a_seed_that_is_through_or_goes_on_is_not_submitted_again(
     assert len(slurm.asked("sbatch")) == 2
 
 
+def test_an_array_whose_number_was_lost_is_found_by_its_name(
+    make_params: MakeParams, inputs: Inputs, slurm: Programs, tmp_path: Path
+) -> None:
+    slurm.write("sbatch", "echo 'no answer' >&2; exit 1")
+    with pytest.raises(ClusterError, match="no answer"):
+        submit(make_params(), [0, 1], inputs, tmp_path)
+    (array,) = (tmp_path / "seeds").iterdir()
+    progress = next((tmp_path / "runs").glob("*/run.json")).with_name("progress.jsonl")
+    progress.touch()
+    line = f"40 PENDING {array}"
+    slurm.write("squeue", f'[[ "$*" != *seeds* ]] || echo "{line}"')
+    said, _ = submit(make_params(), [0, 1], inputs, tmp_path)
+    assert "seed 1: submitted as job 40_1" in said[1]
+    assert len(slurm.asked("sbatch")) == 1
+    assert progress.exists()
+
+
+def test_a_run_that_has_a_job_of_its_own_is_left_to_it(
+    make_params: MakeParams, inputs: Inputs, slurm: Programs, tmp_path: Path
+) -> None:
+    own = describe_job(make_params(seed=1), inputs=inputs, state=tmp_path)
+    slurm.write("squeue", f'[[ "$*" != *{own.key}* ]] || echo "6 RUNNING {own.run}"')
+    said, runs = submit(make_params(), [0, 1], inputs, tmp_path)
+    assert said[0] == "seed 1: job 6 is RUNNING"
+    assert len(runs) == 1
+
+
 def test_a_note_that_a_kill_tore_is_none(tmp_path: Path) -> None:
     assert read_note(tmp_path) is None
-    write_note(tmp_path, Note("7", "photochrom-0", "/log"))
+    write_note(tmp_path, Note("7", "photochrom-0", "/log", "family"))
     path = tmp_path / "submitted.json"
     path.write_bytes(path.read_bytes()[:9])
     assert read_note(tmp_path) is None

@@ -103,6 +103,21 @@ def test_a_validation_draws_the_curve_and_its_pictures_in_place(
         assert abs(int(np.asarray(image).mean()) - 200) < 4
 
 
+def test_a_job_that_goes_on_from_before_its_last_validation_keeps_the_rows_that_hold(
+    board: Board, server: Server
+) -> None:
+    board.take(START)
+    board.take(make_event(80, 5.0))
+    board.publish()
+    before = server.find(CURVE)
+    # Whoever adopts the job hears all of it at once.
+    board.take(make_event(160, 4.0))
+    board.take(START | {"step": 80})
+    board.close()
+    board.publish()
+    assert server.find(CURVE) == before
+
+
 def test_the_server_is_asked_for_nothing_where_nothing_has_changed(
     board: Board, server: Server
 ) -> None:
