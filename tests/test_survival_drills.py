@@ -24,9 +24,9 @@ from tests.train.conftest import write_shards
 
 pytestmark = [pytest.mark.drill, pytest.mark.slurm]
 
-STEPS = 60
+STEPS, BATCH = 60, 8
 SETTINGS = (
-    *("preprocess.size=64", "train.input=32", "train.batch=8", f"train.steps={STEPS}"),
+    *("preprocess.size=64", "train.input=32", f"train.batch={BATCH}", f"train.steps={STEPS}"),
     *("train.validate_every=10", "train.threads=1", "train.slurm.nodes=2"),
     *("train.slurm.gpus_per_node=1", "train.slurm.cpus_per_gpu=1", "train.slurm.poll_s=0.2"),
     *("train.slurm.time_limit_min=60", "train.slurm.signal_lead_s=30"),
@@ -300,16 +300,18 @@ def test_a_job_that_is_cancelled_in_slurm_fails_the_run_with_its_last_lines(site
         )
 
 
-@pytest.mark.parametrize("requeue_exit", [False, True])
+@pytest.mark.parametrize(("times", "requeue_exit"), [(5, False), (1, True)])
 def test_the_time_limit_is_reached_again_and_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, requeue_exit: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, requeue_exit: bool
 ) -> None:
-    times, steps = (5, 400) if not requeue_exit else (1, 200)
+    # SLURM looks every 30 s, and so tells a job within 16 s of its start.
     limits = ("train.slurm.time_limit_min=2", "train.slurm.signal_lead_s=110")
     layout = Layout(nodes=2, requeue_exit=requeue_exit)
     with borrow_cluster(layout) as cluster:
         for site in settle(tmp_path / "project", cluster, monkeypatch):
-            with site.run(*limits, f"train.steps={steps}") as run:
+            # On this machine, alone: 14 s of training between a start and its end.
+            steps = f"train.steps={round(14 * (times + 1) * measure_speed(site))}"
+            with site.run(*limits, steps) as run:
                 run.await_restart(times)
                 cluster.call("scontrol", "update", f"JobId={run.job}", "TimeLimit=60")
                 _, err = run.process.communicate(timeout=LIMIT_S)
@@ -320,5 +322,12 @@ def test_the_time_limit_is_reached_again_and_again(
             assert begun == [0, *stopped] and len(stopped) >= times
             found = site.read_model()
             shutil.rmtree(site.project.data / "model")
-            site.project.run("train", "--set", "train.processes=2", "--set", f"train.steps={steps}")
+            site.project.run("train", "--set", "train.processes=2", "--set", steps)
             assert found == site.read_model()
+
+
+def measure_speed(site: Site) -> float:
+    """Say how many steps a second the undisturbed run made at most."""
+    (progress,) = (site.project.root / ".photochrom" / "runs").glob("train/progress.jsonl")
+    events = map(json.loads, progress.read_text().splitlines())
+    return max(event["images_per_s"] for event in events if event["event"] == "step") / BATCH
