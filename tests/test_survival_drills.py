@@ -330,4 +330,4 @@ def measure_speed(site: Site) -> float:
     """Say how many steps a second the undisturbed run made at most."""
     (progress,) = (site.project.root / ".photochrom" / "runs").glob("train/progress.jsonl")
     events = map(json.loads, progress.read_text().splitlines())
-    return max(event["images_per_s"] for event in events if event["event"] == "step") / BATCH
+    return float(max(event["images_per_s"] for event in events if event["event"] == "step")) / BATCH
