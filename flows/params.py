@@ -1,9 +1,8 @@
 """Params: every setting of a run, and the only reader of params.yaml."""
 
 import difflib
-import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,51 +41,43 @@ class Params(BaseModel, frozen=True, extra="forbid"):
     flows: FlowsParams
 
 
-def read_params(path: Path, overrides: Sequence[str] = ()) -> Params:
+def read_params(path: Path, overrides: Sequence[str] = (), *, preset: Path | None = None) -> Params:
     """Read a params file and lay overrides on top of it.
 
     Args:
         path: A YAML file with every section and every key.
         overrides: `section.key=value` each, the value written as in YAML; they are laid over
             PHOTOCHROM_RUNNER, which is laid over `train.runner`.
+        preset: A YAML file with some of the sections and keys, such as those of a cluster; it lies
+            between the file and the overrides.
 
     Raises:
-        ParamsError: If the file is missing or is not YAML, or if a key is unknown or
+        ParamsError: If a file is missing or is not YAML, or if a key is unknown or
             missing or has a value of the wrong type; every such key is named, with what
             was expected and where it came from.
     """
-    tree = _read_tree(path)
+    tree, laid = _read_tree(path, option="--params"), {}
+    if preset is not None:
+        laid = dict.fromkeys(_lay(tree, _read_tree(preset, option="--preset")), str(preset))
     runner = os.environ.get(RUNNER)
     launched = [f"train.runner={runner}"] if runner else []
-    overridden = [_override(tree, text) for text in [*launched, *overrides]]
+    laid |= dict.fromkeys([_override(tree, text) for text in [*launched, *overrides]], "--set")
     try:
         return Params.model_validate(tree)
     except ValidationError as exc:
-        raise ParamsError(explain(exc, path=path, overridden=overridden)) from exc
+        raise ParamsError(explain(exc, path=path, laid=laid)) from exc
 
 
-def read_preset(path: Path) -> list[str]:
-    """Read settings to lay over a params file, such as those of a cluster.
-
-    Args:
-        path: A YAML file with some of the sections and keys of a params file.
-
-    Returns:
-        `section.key=value` each, as `read_params` takes them.
-
-    Raises:
-        ParamsError: If the file is missing or is not YAML.
-    """
-    return list(_flatten(_read_tree(path)))
-
-
-def _flatten(tree: dict[str, Any], above: str = "") -> Iterator[str]:
-    for key, value in tree.items():
-        # A record of settings has settings in it; of variables, and of one that is empty, not.
-        if isinstance(value, dict) and f"{above}{key}" in _known_sections():
-            yield from _flatten(value, f"{above}{key}.")
+def _lay(tree: dict[str, Any], over: dict[Any, Any], above: str = "") -> Iterator[str]:
+    """Lay a tree of settings over another, section by section; give each key that was laid."""
+    sections = _known_sections()
+    for key, value in over.items():
+        dotted, under = f"{above}{key}", tree.get(str(key))
+        if isinstance(value, dict) and isinstance(under, dict) and dotted in sections:
+            yield from _lay(under, value, f"{dotted}.")
         else:
-            yield f"{above}{key}={json.dumps(value)}"
+            tree[str(key)] = value
+            yield dotted
 
 
 def _known_sections() -> set[str]:
@@ -94,13 +85,13 @@ def _known_sections() -> set[str]:
     return {key for key in keys if any(one.startswith(f"{key}.") for one in keys)}
 
 
-def _read_tree(path: Path) -> dict[str, Any]:
+def _read_tree(path: Path, *, option: str) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as exc:
         raise ParamsError(
             f"{path}: expected a params file, could not read it ({exc}); "
-            "name another one with --params"
+            f"name another one with {option}"
         ) from exc
     except NO_YAML as exc:
         raise ParamsError(f"{path}: expected YAML; {exc}") from exc
@@ -129,19 +120,21 @@ def _override(tree: dict[str, Any], text: str) -> str:
     return ".".join(keys)
 
 
-def explain(error: ValidationError, *, path: Path, overridden: Sequence[str] = ()) -> str:
+def explain(error: ValidationError, *, path: Path, laid: Mapping[str, str] | None = None) -> str:
     """Say in one line for each fault which key it is, what was expected and where it stands.
 
     Args:
         error: What pydantic says.
         path: The file that was read.
-        overridden: Dotted keys that a `--set` gave, with all below them.
+        laid: Where dotted keys, with all below them, came from instead; the last counts.
     """
     lines = []
     for fault in error.errors(include_url=False):
         key = ".".join(str(part) for part in fault["loc"]) or "the file"
-        given = any(key == one or key.startswith(f"{one}.") for one in overridden)
-        place = "--set" if given else str(path)
+        places = [
+            place for one, place in (laid or {}).items() if key == one or key.startswith(f"{one}.")
+        ]
+        place = places[-1] if places else str(path)
         lines.append(f"{place}: {key}: {_expectation(fault['type'], fault, key)}")
     return "\n".join(lines)
 

@@ -39,7 +39,12 @@ class Retry(StrEnum):
 
 
 def run_stage(
-    name: str, params: Path | None, settings: list[str] | None, **options: object
+    name: str,
+    params: Path | None,
+    settings: list[str] | None,
+    *,
+    preset: Path | None = None,
+    **options: object,
 ) -> None:
     """Run one stage's flow, and print what came of it.
 
@@ -47,6 +52,7 @@ def run_stage(
         name: Of the stage.
         params: The params file; None takes the project's own.
         settings: Overrides, `section.key=value` each.
+        preset: Settings that lie between the two.
         options: What the flow takes besides, where it takes anything.
 
     Raises:
@@ -59,20 +65,9 @@ def run_stage(
 
     started = time.monotonic()
     project = find_project(Path.cwd())
-    read = read_params(params or project.root / "params.yaml", settings or ())
+    read = read_params(params or project.root / "params.yaml", settings or (), preset=preset)
     summary = run_flow(STAGES_BY_NAME[name], project, read, options)
     typer.echo(f"{name:<9} {summary} ({time.monotonic() - started:.0f} s)")
-
-
-def lay_preset(preset: Path | None, settings: list[str] | None) -> list[str]:
-    """Put the settings of a preset, if one is named, ahead of those given by `--set`.
-
-    Raises:
-        ParamsError: If it cannot be read.
-    """
-    from flows.params import read_preset
-
-    return [*(read_preset(preset) if preset else []), *(settings or ())]
 
 
 def stage_command(stage: Stage) -> Callable[..., None]:
@@ -127,12 +122,12 @@ def train(
     ] = None,
 ) -> None:
     """Run the stage `train`."""
-    settings = lay_preset(preset, settings)
     if allow and resume is None:
         raise typer.BadParameter("it goes with --resume", param_hint="--allow")
     origin = None if resume is None else str(resume.absolute())
     if not dry_run:
-        run_stage("train", params, settings, resume=origin, allow=tuple(allow or ()))
+        options = {"resume": origin, "allow": tuple(allow or ())}
+        run_stage("train", params, settings, preset=preset, **options)
         return
     from flows.cluster.describing import describe_job
     from flows.cluster.script import render_script
@@ -141,7 +136,7 @@ def train(
     from flows.project import find_project
 
     project = find_project(Path.cwd())
-    read = read_params(params or project.root / "params.yaml", settings or ())
+    read = read_params(params or project.root / "params.yaml", settings or (), preset=preset)
     tell = functools.partial(typer.secho, fg=typer.colors.YELLOW, err=True)
     inputs = find_inputs_from(project, read, resume=origin, allow=allow or (), tell=tell)
     job = describe_job(read.train, inputs=inputs, state=project.state)

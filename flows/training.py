@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from prefect import State, flow, get_run_logger
 from prefect.exceptions import CancelledRun
 
@@ -45,11 +46,14 @@ def train(
                 raise exc.__cause__ from None  # its job may go on: it must not pass for cancelled
             raise
         model = project.data / "model"
-        # First, for the result tells the next run that there is nothing to train.
-        write_live(run, project.data / LIVE)
-        collect(run, model)
-        # The model is there: its checkpoints have done their work.
-        forget()
+        # Two who waited for one job take its result in turn: the second finds it taken.
+        with FileLock(project.state / "collect.lock"):
+            if (run / RESULT).is_dir() or not model.is_dir():
+                # First, for the result tells the next run that there is nothing to train.
+                write_live(run, project.data / LIVE)
+                collect(run, model)
+                # The model is there: its checkpoints have done their work.
+                forget()
         publish_account(project, "train", size=params.preprocess.size)
         publish_pictures("curve", [model / "curve.png"])
         return say_model(json.loads((model / "model.json").read_text("utf-8")))

@@ -107,7 +107,7 @@ def test_a_persons_cluster_starts_once_survives_a_kill_and_ends_whole(tmp_path: 
         assert ask("up") == (0, said)
         before = {process.pid for process in cluster.processes()}
         for process in cluster.processes():
-            if process.name() in ("slurmctld", "munged"):
+            if process.name() == "slurmd":  # the controller would not miss it for a while
                 process.kill()
         assert ask("up")[0] == 0
         assert before.isdisjoint(process.pid for process in cluster.processes())
@@ -116,6 +116,25 @@ def test_a_persons_cluster_starts_once_survives_a_kill_and_ends_whole(tmp_path: 
     assert ask("down") == (0, "There was no cluster.\n")
     assert find_processes(cluster.folder) == []
     assert not cluster.folder.exists()
+
+
+@pytest.mark.parametrize("action", ["up", "down"])
+def test_a_link_to_somebodys_folder_is_no_cluster(tmp_path: Path, action: str) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir(mode=0o700)
+    (tmp_path / ".photochrom").mkdir()
+    (tmp_path / ".photochrom" / "cluster").symlink_to(precious)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.cluster", action],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "expected a link to photochrom-cluster-*" in done.stderr
+    assert precious.is_dir()
 
 
 def test_a_site_requeues_by_exit_code_only_if_asked() -> None:

@@ -3,160 +3,24 @@
 One project, and one run on two nodes, ended as SLURM, a node, a disk or a person would end it.
 """
 
-import json
 import os
-import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 
 from flows.cluster.script import STALLED
-from tests.cluster import Cluster, Layout, borrow_cluster
-from tests.pipeline import Checkout, environment, make_project
-from tests.train.conftest import write_shards
+from tests.cluster import Layout, borrow_cluster
+from tests.surviving import LIMIT_S, Site, settle, wait_for
 
 pytestmark = [pytest.mark.drill, pytest.mark.slurm]
-
-STEPS, BATCH = 60, 8
-SETTINGS = (
-    *("preprocess.size=64", "train.input=32", f"train.batch={BATCH}", f"train.steps={STEPS}"),
-    *("train.validate_every=10", "train.threads=1", "train.slurm.nodes=2"),
-    *("train.slurm.gpus_per_node=1", "train.slurm.cpus_per_gpu=1", "train.slurm.poll_s=0.2"),
-    *("train.slurm.time_limit_min=60", "train.slurm.signal_lead_s=30"),
-)
-LIMIT_S = 300.0
-"""Longest wait for anything; it only bounds a drill that fails."""
-
-Model = dict[str, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A cluster, a project that trains on it, and what it learns when nothing disturbs it."""
-
-    cluster: Cluster
-    project: Checkout
-    model: Model
-
-    @contextmanager
-    def run(self, *settings: str) -> Iterator["Running"]:
-        """Start the training, and see that no process of it is left afterwards."""
-        shutil.rmtree(self.project.data / "model", ignore_errors=True)
-        before = set(self.jobs())
-        words = [word for one in ("train.runner=slurm", *settings) for word in ("--set", one)]
-        with subprocess.Popen(
-            ["photochrom", "train", *self.project.overrides(), *words],
-            cwd=self.project.root,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            try:
-                (job,) = wait_for(lambda: set(self.jobs()) - before)
-                yield Running(self, process, job)
-            finally:
-                process.terminate()
-                process.communicate()
-                for job in set(self.jobs("running,pending")) - before:
-                    self.cluster.call("scancel", job)
-                wait_for(lambda: not self.jobs("running,pending,completing"))
-
-    def jobs(self, states: str = "all") -> list[str]:
-        return self.cluster.call(
-            "squeue", "--noheader", f"--states={states}", "--format=%A"
-        ).split()
-
-    def read_model(self) -> Model:
-        folder = self.project.data / "model"
-        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A training that goes on."""
-
-    site: Site
-    process: subprocess.Popen[str]
-    job: str
-
-    def fact(self, name: str) -> str:
-        """Read a field of `scontrol show job`."""
-        said = self.site.cluster.call("scontrol", "show", "job", "--oneliner", self.job)
-        return next(word.partition("=")[2] for word in said.split() if word.startswith(f"{name}="))
-
-    @property
-    def folder(self) -> Path:
-        return Path(self.fact("WorkDir"))
-
-    def events(self) -> list[dict[str, Any]]:
-        path = self.folder / "progress.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines]
-
-    def await_progress(self, *, starts: int = 1, beyond: int = 10) -> None:
-        """Wait until it has saved something, and gone on from there, in its last start."""
-
-        def is_there() -> bool:
-            events = self.events()
-            begun = [at for at, event in enumerate(events) if event["event"] == "start"]
-            return len(begun) >= starts and any(
-                event["event"] == "validation" and event["step"] >= beyond
-                for event in events[begun[starts - 1] :]
-            )
-
-        wait_for(is_there)
-
-    def await_restart(self, count: int = 1) -> None:
-        wait_for(lambda: int(self.fact("Restarts")) >= count)
-
-    def ranks(self) -> list[psutil.Process]:
-        found = []
-        for process in self.site.cluster.processes():
-            with suppress(psutil.NoSuchProcess):
-                found += [process] if process.cmdline()[1:3] == ["-m", "train"] else []
-        return found
-
-    def finish(self) -> str:
-        """Wait for the command, which must succeed with the undisturbed model; return its log."""
-        _, err = self.process.communicate(timeout=LIMIT_S)
-        assert self.process.returncode == 0, err
-        assert self.site.read_model() == self.site.model
-        return err
-
-
-def wait_for(find: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + LIMIT_S
-    while not (found := find()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.2)
-    return found
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with borrow_cluster(Layout(nodes=3, gpus=2)) as cluster, pytest.MonkeyPatch.context() as patch:
         yield from settle(tmp_path_factory.mktemp("survival") / "project", cluster, patch)
-
-
-def settle(root: Path, cluster: Cluster, patch: pytest.MonkeyPatch) -> Iterator[Site]:
-    project = make_project(root, *SETTINGS)
-    write_shards(project.data / "shards" / "64", train=[20, 17], val=[3])
-    for name, value in cluster.environ.items():
-        patch.setenv(name, value)
-    try:
-        # What two nodes learn is what two processes here do: tests/test_cluster_drills.py.
-        project.run("train", "--set", "train.processes=2")
-        yield Site(cluster, project, Site(cluster, project, {}).read_model())
-    finally:
-        project.call("photochrom", "down")
 
 
 def test_scancel_with_a_signal_is_a_warning(site: Site) -> None:
@@ -298,36 +162,3 @@ def test_a_job_that_is_cancelled_in_slurm_fails_the_run_with_its_last_lines(site
         assert run.events()[1]["step"] > 0 or any(
             event["event"] == "start" and event["step"] > 0 for event in run.events()
         )
-
-
-@pytest.mark.parametrize(("times", "requeue_exit"), [(5, False), (1, True)])
-def test_the_time_limit_is_reached_again_and_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, requeue_exit: bool
-) -> None:
-    # SLURM looks every 30 s, and so tells a job within 16 s of its start.
-    limits = ("train.slurm.time_limit_min=2", "train.slurm.signal_lead_s=110")
-    layout = Layout(nodes=2, requeue_exit=requeue_exit)
-    with borrow_cluster(layout) as cluster:
-        for site in settle(tmp_path / "project", cluster, monkeypatch):
-            # On this machine, alone: 14 s of training between a start and its end.
-            steps = f"train.steps={round(14 * (times + 1) * measure_speed(site))}"
-            with site.run(*limits, steps) as run:
-                run.await_restart(times)
-                cluster.call("scontrol", "update", f"JobId={run.job}", "TimeLimit=60")
-                _, err = run.process.communicate(timeout=LIMIT_S)
-                assert run.process.returncode == 0, err
-                events = run.events()
-            begun = [event["step"] for event in events if event["event"] == "start"]
-            stopped = [event["step"] for event in events if event["event"] == "stopped"]
-            assert begun == [0, *stopped] and len(stopped) >= times
-            found = site.read_model()
-            shutil.rmtree(site.project.data / "model")
-            site.project.run("train", "--set", "train.processes=2", "--set", steps)
-            assert found == site.read_model()
-
-
-def measure_speed(site: Site) -> float:
-    """Say how many steps a second the undisturbed run made at most."""
-    (progress,) = (site.project.root / ".photochrom" / "runs").glob("train/progress.jsonl")
-    events = map(json.loads, progress.read_text().splitlines())
-    return float(max(event["images_per_s"] for event in events if event["event"] == "step")) / BATCH

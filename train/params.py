@@ -16,7 +16,16 @@ Image = Annotated[str, Field(pattern=r"^[A-Za-z0-9_/][A-Za-z0-9_.:@/+#-]*$")]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]*$")]
 """A host as ssh takes it, or `user@host`; port and key stand in one's own ssh configuration."""
 
-Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+def _not_the_shells(name: str) -> str:
+    if name.startswith(("BASH", "SLURM_")) or name in {"EUID", "PPID", "SHELLOPTS", "UID"}:
+        raise ValueError(f"{name} is the shell's, or SLURM's, own; leave it out")
+    return name
+
+
+Variable = Annotated[
+    str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), AfterValidator(_not_the_shells)
+]
 """Name of an environment variable."""
 
 Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]

@@ -19,11 +19,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harvest.files import write_bytes
 from train.errors import TrainError
 from train.hashes import read_hashes
 from train.params import TrainParams
 
 SETTINGS, PROGRESS, RESULT = "run.json", "progress.jsonl", "result"
+
+VERSION = 2
+"""Of run.json, that this code writes and reads."""
 
 FAILED = "failed"
 """In the run folder: what ended a rank that a known error ended. It would come again."""
@@ -171,18 +175,26 @@ def prepare_run(
 
     Raises:
         DataError: If the index is missing or malformed, or a foreign tar is.
+        TrainError: If the disk does not take the folder.
     """
     key = run_key(params, inputs=inputs)
     settings = {
-        "version": 2,
+        "version": VERSION,
         "params": params.model_dump(mode="json"),
         "inputs": asdict(inputs.resolve()),
         "checkpoints": checkpoints_root.resolve() / key,
     }
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    (folder / SETTINGS).write_text(json.dumps(settings, indent=1, default=str) + "\n", "utf-8")
+    content = json.dumps(settings, indent=1, default=str) + "\n"
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        write_bytes(folder / SETTINGS, content.encode())
+    except OSError as exc:
+        raise TrainError(
+            f"{folder}: the run cannot be prepared: {exc}; see that its disk has room and that you "
+            "may write there; for a run on a cluster it lies below train.slurm.scratch"
+        ) from exc
 
 
 def relocate_run(folder: Path, *, shards: Path, home: Path) -> None:
@@ -201,7 +213,7 @@ def relocate_run(folder: Path, *, shards: Path, home: Path) -> None:
     settings: dict[str, Any] = json.loads(path.read_bytes())
     settings["inputs"] |= {"shards": str(shards), "indexes": str(home / "indexes")}
     settings["checkpoints"] = str(home / "checkpoints" / run.checkpoints.name)
-    path.write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
+    write_bytes(path, f"{json.dumps(settings, indent=1)}\n".encode())
 
 
 def read_run(folder: Path) -> Run:
@@ -213,6 +225,8 @@ def read_run(folder: Path) -> Run:
     path = folder / SETTINGS
     try:
         settings: dict[str, Any] = json.loads(path.read_bytes())
+        if settings["version"] != VERSION:
+            raise ValueError(f"version {settings['version']!r}, and this code reads {VERSION}")
         return Run(
             folder=folder,
             params=TrainParams.model_validate(settings["params"]),
@@ -221,7 +235,7 @@ def read_run(folder: Path) -> Run:
         )
     except FileNotFoundError as exc:
         raise TrainError(f"{path}: no run here; `photochrom train` writes one") from exc
-    except (ValidationError, ValueError, KeyError, TypeError) as exc:
+    except (OSError, ValidationError, ValueError, KeyError, TypeError, RecursionError) as exc:
         raise TrainError(
             f"{path}: expected params, inputs and checkpoints, got {exc}; prepare the run again"
         ) from exc

@@ -18,9 +18,11 @@ ENDED = frozenset(
 
 UNKNOWN = "UNKNOWN"
 
-_GONE = "Invalid job id"
-_OVER = (_GONE, "already completing or completed")
-"""What SLURM says of a job that it does not know, or that has ended."""
+_GONE = ("Invalid job id", "not found")
+"""What SLURM says of a job that it does not know; of one in an array that never began, the last."""
+
+_OVER = (*_GONE, "already completing or completed")
+"""What it says of one that has ended, besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Slurm:
         try:
             return to_state(_remedied(self.login, words))
         except RefusedError as exc:
-            if _GONE in str(exc):
+            if any(said in str(exc) for said in _GONE):
                 return self._recall(job)
             raise
 

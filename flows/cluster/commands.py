@@ -1,11 +1,12 @@
 """The commands about jobs on a cluster."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.stage_commands import ParamsFile, Preset, Settings, lay_preset
+from flows.stage_commands import ParamsFile, Preset, Settings
 
 app = typer.Typer()
 
@@ -21,10 +22,11 @@ def jobs(params: ParamsFile = None, settings: Settings = None, preset: Preset = 
     from flows.project import find_project
 
     project = find_project(Path.cwd())
-    read = read_params(params or project.root / "params.yaml", lay_preset(preset, settings))
+    read = read_params(params or project.root / "params.yaml", settings or (), preset=preset)
     slurm = read.train.slurm
     place = find_place(slurm, state=project.state)
-    rows = read_rows(place, find_home(slurm, state=project.state))
+    tell = partial(typer.secho, fg=typer.colors.YELLOW, err=True)
+    rows = read_rows(place, find_home(slurm, state=project.state), tell=tell)
     if not rows:
         typer.echo("No job was submitted; `photochrom train --set train.runner=slurm` does")
         return
@@ -53,7 +55,7 @@ def seeds(
     from flows.project import find_project
 
     project = find_project(Path.cwd())
-    read = read_params(params or project.root / "params.yaml", lay_preset(preset, settings))
+    read = read_params(params or project.root / "params.yaml", settings or (), preset=preset)
     train, inputs, numbers = read.train, find_inputs(project, read), read_seeds(which)
     if dry_run:
         all_ = [train.model_copy(update={"seed": seed}) for seed in numbers]

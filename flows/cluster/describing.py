@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import train
 from flows.cluster.job import Job
-from flows.cluster.place import find_home, to_code, to_shards
+from flows.cluster.place import find_home, find_place, to_code, to_shards
 from flows.errors import ClusterError
 from train.params import SlurmParams, TrainParams
 from train.run import Inputs, run_key
@@ -50,6 +50,7 @@ def _describe(
     key: str, runs: tuple[str, ...], params: TrainParams, *, inputs: Inputs, state: Path
 ) -> Job:
     slurm = params.slurm
+    find_place(slurm, state=state)  # it says what is missing
     _check_together(params, inputs=inputs)
     home = find_home(slurm, state=state)
     try:
@@ -68,7 +69,7 @@ def _describe(
     except ValueError as exc:
         remedy = "make the environment elsewhere, and set train.slurm.venv"
         if "to mount" in str(exc):
-            remedy = "give it another name, or lead to it by a link"
+            remedy = "see train.slurm.container_mounts, and train.slurm.scratch"
         raise ClusterError(f"{exc}; {remedy}") from exc
 
 
@@ -76,12 +77,6 @@ def _check_together(params: TrainParams, *, inputs: Inputs) -> None:
     slurm = params.slurm
     if slurm.ssh is None:
         return
-    if slurm.scratch is None or (slurm.venv is None and slurm.container is None):
-        raise ClusterError(
-            "train.slurm.ssh: expected train.slurm.scratch with it, a folder of the cluster that "
-            "its nodes see, and train.slurm.venv or train.slurm.container, an environment there; "
-            f"got scratch {slurm.scratch}, venv {slurm.venv}, container {slurm.container}"
-        )
     if inputs.start is not None:
         raise ClusterError(
             "train.slurm.ssh: a checkpoint to start from is not copied to the cluster; leave "

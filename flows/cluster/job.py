@@ -37,12 +37,15 @@ class Job:
         """Refuse a path that a script cannot hold.
 
         Raises:
-            ValueError: If a path does not print, or has a %, which sbatch reads as a pattern; or
-                if a folder to mount has one of the signs between which runtimes cut their lists.
+            ValueError: If a path does not print, or has a %, which sbatch reads as a pattern, or a
+                backslash, which it drops whatever the quotes; or if a folder to mount has one of
+                the signs between which runtimes cut their lists.
         """
         for path in (self.home, self.python, *filter(None, (self.code,))):
-            if not str(path).isprintable() or "%" in str(path):
-                raise ValueError(f"expected a path that prints and has no %, got {str(path)!r}")
+            if not str(path).isprintable() or set("%\\") & set(str(path)):
+                raise ValueError(
+                    f"expected a path that prints and has no % or backslash, got {str(path)!r}"
+                )
         if not self.home.is_absolute():
             raise ValueError(f"expected an absolute path, got {str(self.home)!r}")
         for path in self.mounts:

@@ -1,10 +1,11 @@
 """Edge: the jobs of this checkout, and how far their runs are."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from flows.cluster.client import UNKNOWN, JobState, Slurm
@@ -33,12 +34,13 @@ class Row:
     """Whether it has told that it is through."""
 
 
-def read_rows(place: Place, home: Path) -> list[Row]:
+def read_rows(place: Place, home: Path, *, tell: Callable[[str], None]) -> list[Row]:
     """Read the runs that were submitted, the last first.
 
     Args:
         place: Where the cluster's files are.
         home: Folder of the runs and checkpoints, as the nodes see it.
+        tell: Takes a line for each that cannot be read, and is passed over.
 
     Raises:
         ClusterError: If SLURM, or the login node, does not answer.
@@ -46,19 +48,23 @@ def read_rows(place: Place, home: Path) -> list[Row]:
     noted = sorted(
         place.here(home / "runs").glob(f"*/{NOTE}"), key=lambda path: path.stat().st_mtime
     )
-    rows = [_read_row(place, home / "runs" / path.parent.name) for path in reversed(noted)]
-    return [row for row in rows if row is not None]
+    rows = []
+    for path in reversed(noted):
+        note = read_note(path.parent)
+        try:
+            params = read_run(path.parent).params
+        except TrainError as exc:
+            tell(str(exc))
+            continue
+        if note is None:
+            tell(f"{path}: expected the note of a job, which names it; passed over")
+            continue
+        rows.append(_read_row(place, home / "runs" / path.parent.name, note, params))
+    return rows
 
 
-def _read_row(place: Place, run: Path) -> Row | None:
+def _read_row(place: Place, run: Path, note: Note, params: TrainParams) -> Row:
     folder = place.here(run)
-    note = read_note(folder)
-    try:
-        params = read_run(folder).params
-    except TrainError:
-        return None  # a run of another version of this code
-    if note is None:
-        return None
     now = Slurm(place.login).read_state(note.job)
     place.fetch(run)
     step, best, done = 0, None, False
@@ -80,7 +86,7 @@ def to_table(rows: Iterable[Row]) -> Table:
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for row in rows:
         state = "done" if row.done and row.now.state in (UNKNOWN, "COMPLETED") else row.now.state
-        table.add_row(
+        cells = (
             row.note.job,
             row.key[:8],
             str(row.params.seed),
@@ -89,6 +95,7 @@ def to_table(rows: Iterable[Row]) -> Table:
             "" if row.best is None else f"{row.best:.2f}",
             _say_where(row),
         )
+        table.add_row(*map(escape, cells))  # what SLURM says is no markup
     return table
 
 

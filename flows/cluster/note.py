@@ -1,6 +1,7 @@
 """Edge: which job a run was submitted as, noted in its folder."""
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from train.params import TrainParams
 from train.run import Inputs, run_key
 
 NOTE = "submitted.json"
+
+_JOB = re.compile(r"[0-9]{1,10}(_[0-9]{1,7})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,11 @@ def write_note(folder: Path, note: Note) -> None:
 
 
 def read_note(folder: Path) -> Note | None:
-    """Read which job a run was submitted as; None if it was not, or a kill tore the note."""
+    """Read which job a run was submitted as; None if it was not, or the note is no note."""
     try:
-        return Note(**json.loads((folder / NOTE).read_bytes()))
-    except (FileNotFoundError, ValueError, TypeError):
+        note = Note(**json.loads((folder / NOTE).read_bytes()))
+        words = asdict(note).values()
+        is_one = all(isinstance(word, str) for word in words) and _JOB.fullmatch(note.job)
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    return note if is_one else None

@@ -17,6 +17,7 @@ from filelock import FileLock
 import train
 from flows.cluster.job import Job
 from flows.cluster.login import Login
+from flows.errors import ClusterError
 from train.hashes import read_hashes
 from train.params import SlurmParams, TrainParams
 from train.run import RESULT, Inputs, relocate_run
@@ -158,13 +159,21 @@ def find_place(slurm: SlurmParams, *, state: Path) -> Place:
     """Say where a cluster's files are.
 
     Args:
-        slurm: What is asked of it; with `ssh` it has a `scratch` (see `describe_job`).
+        slurm: What is asked of it.
         state: The checkout's .photochrom.
+
+    Raises:
+        ClusterError: If it is to be reached by ssh, and a setting is not there that this wants.
     """
     login = Login(slurm.ssh)
     if slurm.ssh is None:
         return Shared(login)
-    assert slurm.scratch is not None
+    if slurm.scratch is None or (slurm.venv is None and slurm.container is None):
+        raise ClusterError(
+            "train.slurm.ssh: expected train.slurm.scratch with it, a folder of the cluster that "
+            "its nodes see, and train.slurm.venv or train.slurm.container, an environment there; "
+            f"got scratch {slurm.scratch}, venv {slurm.venv}, container {slurm.container}"
+        )
     # Another cluster's numbers of jobs are others.
     which = hashlib.sha256(f"{slurm.ssh}:{slurm.scratch}".encode()).hexdigest()[:8]
     mirror = state.resolve() / "cluster-runs" / which

@@ -4,6 +4,7 @@ Each keeps its result in its run folder, where `photochrom train` with that seed
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from harvest.files import write_bytes
 from train.params import TrainParams
 from train.run import Inputs, prepare_run
 
+_NUMBER = re.compile(r"[0-9]{1,10}")
+
 MOST = 1000
 """Seeds in an array; a site's MaxArraySize is 1,001 unless it says otherwise (slurm.conf(5))."""
 
@@ -35,8 +38,8 @@ def read_seeds(said: str) -> list[int]:
     seeds: list[int] = []
     for part in said.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise ClusterError(f"expected seeds such as 0-4 or 1,2,7, got {said!r}")
+        if not _NUMBER.fullmatch(first) or (dash and not _NUMBER.fullmatch(last)):
+            raise ClusterError(f"expected seeds such as 0-4 or 1,2,7, got {said[:80]!r}")
         stop = int(last or first) + 1
         if not 0 < stop - int(first) <= MOST or stop > 2**32:
             raise ClusterError(f"expected rising seeds, {MOST} at most, below 2**32; got {said!r}")

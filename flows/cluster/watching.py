@@ -156,12 +156,15 @@ def _explain(note: Note, ended: JobState, *, place: Place) -> ClusterError | Tra
             f"job {note.job} was asked to stop and saved its state; run it again to go on. "
             f"{note.log} says why it did not queue itself again"
         )
+    if ended.state == "CANCELLED":
+        remedy = "if it had begun, its state is saved: run the stage again to go on"
+    else:
+        remedy = "mend what it says and run the stage again: it goes on from the last checkpoint"
     log = place.here(Path(note.log))
     place.fetch(Path(note.log).parent)
     code = "" if ended.exit_code is None else f", exit code {ended.exit_code}"
     lines = last_lines(log) if log.is_file() else ["(there is no such file: it never started)"]
     return ClusterError(
-        f"job {note.job} ({note.name}) ended as {ended.state}{code}, and left no result; mend what "
-        f"it says and run the stage again: it goes on from the last checkpoint\n"
+        f"job {note.job} ({note.name}) ended as {ended.state}{code}, and left no result; {remedy}\n"
         f"{note.log} ends with:\n" + "\n".join(lines)
     )

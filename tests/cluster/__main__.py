@@ -16,6 +16,7 @@ from tests.cluster.layout import Layout
 from tests.cluster.needs import PACKAGES, find_lacks
 from tests.cluster.running import Cluster
 
+PREFIX = "photochrom-cluster-"
 LAYOUT = Layout(nodes=3, gpus=2)
 
 
@@ -25,14 +26,19 @@ def main() -> int:
     parser.add_argument("action", choices=("up", "down", "status"))
     action = parser.parse_args().action
     link = Path.cwd() / ".photochrom" / "cluster"
-    link.parent.mkdir(exist_ok=True)
+    try:
+        link.parent.mkdir(exist_ok=True)
+    except FileExistsError:
+        sys.exit(f"{link.parent}: expected a folder, and it is none; move it away")
+    if link.exists() and not link.is_symlink():
+        sys.exit(f"{link}: expected a link to the cluster's folder, got another; move it away")
     with FileLock(link.with_suffix(".lock")):
         return {"up": _start, "down": _end, "status": _show}[action](link)
 
 
 def _start(link: Path) -> int:
     cluster = _find(link)
-    if cluster.is_up():
+    if cluster.is_whole():
         return _show(link)
     if lacks := find_lacks(PACKAGES):
         sys.exit("\n".join(("The cluster cannot start here.", *lacks)))
@@ -75,10 +81,13 @@ def _show(link: Path) -> int:
 def _find(link: Path) -> Cluster:
     """Find where the cluster is, or would be: by its link, or else by the checkout's path."""
     if link.is_symlink():
-        return Cluster(link.readlink())
+        folder = link.readlink()
+        if not folder.name.startswith(PREFIX):
+            sys.exit(f"{link}: expected a link to {PREFIX}*, got one to {folder}; remove the link")
+        return Cluster(folder)
     # Not in the checkout: the path of a socket is at most 107 bytes long.
     digest = hashlib.sha256(os.fsencode(link)).hexdigest()[:8]
-    return Cluster(Path(tempfile.gettempdir()) / f"photochrom-cluster-{digest}")
+    return Cluster(Path(tempfile.gettempdir()) / f"{PREFIX}{digest}")
 
 
 def _remove(cluster: Cluster) -> None:

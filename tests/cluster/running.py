@@ -55,6 +55,13 @@ class Cluster:
         names = (process.name() for process in self.processes())
         return self.config.is_file() and "slurmctld" in names
 
+    def is_whole(self) -> bool:
+        """Whether every daemon runs: one that was killed is not started again by itself."""
+        if not self.is_up():
+            return False
+        found = [process.name() for process in self.processes()]
+        return "munged" in found and found.count("slurmd") == len(self.names)
+
     def processes(self, node: str | None = None) -> list[psutil.Process]:
         """What lives of the cluster, or of one node: daemons, steps, and what jobs run."""
         return find_processes(self.folder, node=node)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from flows.errors import ParamsError
-from flows.params import read_params, read_preset
+from flows.params import read_params
 from flows.project import find_project
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
@@ -111,7 +111,7 @@ def test_a_setting_out_of_range_is_named(text: str) -> None:
     "preset", sorted((PARAMS.parent / "docs" / "slurm").glob("*.yaml")), ids=lambda path: path.stem
 )
 def test_a_preset_of_the_docs_lies_over_the_params(preset: Path) -> None:
-    read = read_params(PARAMS, read_preset(preset))
+    read = read_params(PARAMS, preset=preset)
     plain = read_params(PARAMS)
     assert read.train.runner == "slurm"
     # There is a sample for each process, and all that is not named stays.
@@ -120,11 +120,33 @@ def test_a_preset_of_the_docs_lies_over_the_params(preset: Path) -> None:
     assert (read.harvest, read.train.lr) == (plain.harvest, plain.train.lr)
 
 
-def test_a_preset_keeps_a_table_of_variables_whole(tmp_path: Path) -> None:
+def test_a_preset_lies_between_the_file_and_the_overrides(tmp_path: Path) -> None:
     preset = tmp_path / "preset.yaml"
-    preset.write_text("train: {slurm: {environment: {A: 'x y'}, extra: [--exclusive], qos: null}}")
-    assert read_preset(preset) == [
-        'train.slurm.environment={"A": "x y"}',
-        'train.slurm.extra=["--exclusive"]',
-        "train.slurm.qos=null",
-    ]
+    preset.write_text("train: {steps: 3, batch: 4, slurm: {environment: {A: x y}, nodes: 2}}")
+    read = read_params(PARAMS, ["train.steps=5"], preset=preset).train
+    assert (read.steps, read.batch, read.slurm.nodes) == (5, 4, 2)
+    assert read.slurm.environment == {"A": "x y"}
+    assert read.slurm.gpus_per_node == read_params(PARAMS).train.slurm.gpus_per_node
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "train: {slurm: {partitoin: gpu}}",
+            r"preset\.yaml: train\.slurm\.partitoin: .*partition\?",
+        ),
+        ("train: null", r"preset\.yaml: train: expected a section of settings, got None"),
+        ("train: {seed: 2026-01-01}", r"preset\.yaml: train\.seed: .*got datetime\.date"),
+        ("train: &a {slurm: *a}", r"preset\.yaml: train\.slurm\.slurm: expected a known setting"),
+        ("- 1", r"preset\.yaml: expected sections of settings, got list"),
+        ("a: b: c", r"preset\.yaml: expected YAML"),
+        (None, r"preset\.yaml: .*name another one with --preset"),
+    ],
+)
+def test_a_preset_that_is_wrong_is_named(tmp_path: Path, text: str | None, said: str) -> None:
+    preset = tmp_path / "preset.yaml"
+    if text is not None:
+        preset.write_text(text)
+    with pytest.raises(ParamsError, match=said):
+        read_params(PARAMS, preset=preset)

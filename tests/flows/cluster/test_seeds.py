@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,14 @@ def test_jobs_are_listed_with_how_far_they_are_and_how_far_seeds_lie_apart(
             '{"event": "done", "step": 6}' if at < 2 else "",
         ]
         (run / "progress.jsonl").write_text("\n".join(lines) + "\n")
-    rows = read_rows(PLACE, tmp_path)
+    for name, note in (("other", '{"job": "--help"}'), ("older", "")):
+        (tmp_path / "runs" / name).mkdir()
+        (tmp_path / "runs" / name / "submitted.json").write_text(note)
+    shutil.copy(runs[0] / "run.json", tmp_path / "runs" / "other")
+    told: list[str] = []
+    rows = read_rows(PLACE, tmp_path, tell=told.append)
+    assert len(told) == 2
+    assert any("other/submitted.json: expected the note of a job" in line for line in told)
     assert {(row.note.job, row.step, row.best, row.done) for row in rows} == {
         ("40_0", 6, 5.0, True),
         ("40_1", 6, 6.0, True),
