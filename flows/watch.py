@@ -9,20 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from httpx import HTTPError
 from prefect import State, get_run_logger
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.exceptions import CancelledRun, PrefectException
+from prefect.exceptions import CancelledRun
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
-from harvest.errors import HarvestError
-
 TICK_S = 1.0
 """Between two looks at the run's state: a Cancel is heeded within two of them."""
-
-PASSING = (PrefectException, HTTPError, HarvestError, OSError)
-"""What a server, or the limits' files, may answer for a while; the run itself goes on."""
 
 
 def or_cancelled(work: Callable[[], str]) -> str | State[str]:
@@ -64,10 +58,9 @@ def watch_run(*, stop: Callable[[], None], publish: Callable[[], None]) -> Itera
     def safely(step: Callable[[], None]) -> None:
         try:
             step()
-        except PASSING as exc:
-            log.warning("The run's progress could not be shown, and is tried again: %s", exc)
-        except Exception:  # whatever it is, a Cancel must be heard still
-            log.exception("The run's progress could not be shown, and is tried again")
+        except Exception as exc:  # whatever it is, the run goes on, and a Cancel is heard still
+            said = "The run's progress could not be shown, and is tried again: %s: %s"
+            log.warning(said, type(exc).__name__, exc)
 
     def watch_on() -> None:
         while not ended.wait(TICK_S):
