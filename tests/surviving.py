@@ -45,7 +45,9 @@ class Site:
         before = set(self.jobs())
         with start(self.project, "train.runner=slurm", *settings) as process:
             try:
-                (job,) = wait_for(lambda: set(self.jobs()) - before)
+                wait_for(lambda: set(self.jobs()) - before or process.poll() is not None)
+                assert process.poll() is None, process.communicate()
+                (job,) = set(self.jobs()) - before
                 yield Running(self, process, job)
             finally:
                 process.terminate()
@@ -87,13 +89,13 @@ class Running:
         return [json.loads(line) for line in lines]
 
     def await_progress(self, *, starts: int = 1, beyond: int = 10) -> None:
-        """Wait until it has saved something, and gone on from there, in its last start."""
+        """Wait until its last start has saved a step from `beyond` on, and goes on from there."""
 
         def is_there() -> bool:
             events = self.events()
             begun = [at for at, event in enumerate(events) if event["event"] == "start"]
             return len(begun) >= starts and any(
-                event["event"] == "validation" and event["step"] >= beyond
+                event["event"] == "saved" and event["step"] >= beyond
                 for event in events[begun[starts - 1] :]
             )
 

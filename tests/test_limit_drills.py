@@ -18,7 +18,7 @@ def test_the_state_after_any_number_of_limits_is_that_of_a_run_without_one(
     # SLURM looks every 30 s, and so tells a job within 16 s of its start.
     limits = ("train.slurm.time_limit_min=2", "train.slurm.signal_lead_s=110")
     # As long as it takes, on a machine of any speed; no checkpoint goes before it is compared.
-    endless = ("train.steps=1000000", "train.keep=100000")
+    endless = ("train.steps=1000000", "train.keep=100")
     there, here = (lay_project(tmp_path / name) for name in ("there", "here"))
     with borrow_cluster(Layout(nodes=2, requeue_exit=requeue_exit)) as cluster:
         for name, value in cluster.environ.items():
