@@ -193,19 +193,24 @@ def test_an_array_of_seeds_learns_what_each_alone_would(project: Checkout) -> No
     assert found == read_model(project)
 
 
-def test_a_job_near_its_limit_saves_and_the_next_run_goes_on(project: Checkout) -> None:
-    # SLURM tells a job up to a minute early: between 30 and 90 s after its start.
-    limits = ("train.slurm.time_limit_min=2", "train.slurm.signal_lead_s=30")
-    settings = (*SLURM, *LONG, *limits, "train.slurm.requeue_limit=0", "train.seed=4")
-    done = project.call("photochrom", "train", *project.overrides(), *words(*settings))
-    assert done.returncode == 1
-    assert "saved its state; run it again" in done.stderr
-    with start(project, *settings, "train.slurm.time_limit_min=10") as second:
+def test_a_job_that_is_not_to_queue_itself_says_so_and_the_next_run_goes_on(
+    project: Checkout,
+) -> None:
+    settings = (*SLURM, *LONG, "train.seed=4")
+    with start(project, *settings, "train.slurm.requeue_limit=0") as first:
+        wait_for(lambda: find_jobs("running"))
+        (job,) = find_jobs("running")
+        wait_for(lambda: has_begun(job))
+        subprocess.run(["scancel", "--signal=TERM", job], check=True)
+        _, err = first.communicate()
+    assert first.returncode == 1
+    assert f"job {job} was asked to stop and saved its state; run it again" in err
+    with start(project, *settings) as second:
         wait_for(lambda: find_jobs("running"))
         (job,) = find_jobs("running")
         wait_for(lambda: has_begun(job))
         second.send_signal(signal.SIGINT)
     (run,) = (project.root / ".photochrom" / "runs").glob(f"*/job-{job}.log")
     lines = (run.parent / "progress.jsonl").read_text().splitlines()
-    first = next(event for line in lines if (event := json.loads(line))["event"] != "note")
-    assert (first["event"], first["step"] > 0) == ("start", True)
+    first_event = next(event for line in lines if (event := json.loads(line))["event"] != "note")
+    assert (first_event["event"], first_event["step"] > 0) == ("start", True)
