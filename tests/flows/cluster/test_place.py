@@ -9,6 +9,7 @@ from flows.cluster.describing import describe_job
 from flows.cluster.job import Job
 from flows.cluster.place import Afar, find_place
 from flows.errors import ClusterError
+from tests.cluster.needs import skip_or_fail
 from tests.flows.cluster.conftest import Programs
 from tests.train.conftest import REMOTE, SIZE, SLURM, MakeParams
 from train.params import TrainParams
@@ -28,7 +29,8 @@ def params(make_params: MakeParams, tmp_path: Path) -> TrainParams:
 def afar(programs: Programs, params: TrainParams, tmp_path: Path) -> Afar:
     rsync = shutil.which("rsync", path="/usr/bin:/usr/local/bin")
     if rsync is None:
-        pytest.skip("rsync is not installed; `apt-get install rsync` on Debian")
+        skip_or_fail(["missing: rsync; on Debian: apt-get install rsync"])
+    assert rsync is not None
     programs.write("ssh", SSH)
     (programs.folder / "rsync").symlink_to(rsync)
     place = find_place(params.slurm, state=tmp_path / "state")
