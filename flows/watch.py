@@ -59,8 +59,7 @@ def watch_run(*, stop: Callable[[], None], publish: Callable[[], None]) -> Itera
         try:
             step()
         except Exception as exc:  # whatever it is, the run goes on, and a Cancel is heard still
-            said = "The run's progress could not be shown, and is tried again: %s: %s"
-            log.warning(said, type(exc).__name__, exc)
+            log.warning("The run's progress could not be shown, and is tried again: %r", exc)
 
     def watch_on() -> None:
         while not ended.wait(TICK_S):
